@@ -1,0 +1,1 @@
+"""A stand-in for IB Gateway that speaks the TWS protocol over a real socket."""
