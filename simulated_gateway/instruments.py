@@ -18,8 +18,12 @@ class Behaviour:
     base_price: Decimal
     #: Standard deviation of one day's logarithmic return, 0.015 for 1.5 %.
     daily_volatility: float
-    #: Units traded in an ordinary session; 0 for what does not trade (indices, forex).
+    #: Volume lots traded in an ordinary session; 0 for what does not trade (indices, forex).
     daily_volume: int
+    #: Units in one lot of volume: 1, less for what trades in fractions.
+    volume_lot: Decimal = Decimal(1)
+    #: Bid and ask sizes are multiples of it.
+    quote_lot: Decimal = Decimal(100)
     #: Distance between bid and ask, in ticks.
     spread_ticks: int = 1
     #: Instruments of one walk (SPX, SPY, ES) rise and fall together from day to day.
@@ -51,6 +55,8 @@ class Instrument:
     multiplier: str = ""
     #: Last trade date, yyyymmdd in the exchange's zone; "" for what does not expire.
     expiry: str = ""
+    #: yyyymm; it differs from the expiry's month for some futures (CL expires in the month before).
+    contract_month: str = ""
     strike: Decimal | None = None
     #: "C", "P" or "".
     right: str = ""
@@ -92,7 +98,7 @@ class ContractQuery:
     exchange: str = ""
     primary_exchange: str = ""
     currency: str = ""
-    #: yyyymmdd, or yyyymm for every expiry of a month.
+    #: yyyymmdd, or yyyymm for every expiry of a contract month.
     expiry: str = ""
     strike: Decimal | None = None
     #: C, CALL, P or PUT; "?" and "0" are sent by clients that mean nothing.

@@ -61,7 +61,7 @@ class Bar:
     count: int
 
 
-class InvalidRequest(Exception):  # noqa: N818 - the name says what the gateway says; it is answered, not a fault
+class InvalidRequest(Exception):
     """The gateway refuses a historical request: `code` and `text` are those of its error message."""
 
     def __init__(self, code: int, text: str) -> None:
