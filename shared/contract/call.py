@@ -1,0 +1,39 @@
+"""What a handler may know about the call it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a caller may do. ``trade`` and ``preview`` do not imply ``read``; a key names each it has."""
+
+    READ = "read"
+    PREVIEW = "preview"
+    TRADE = "trade"
+
+
+async def _nobody_listens(message: str) -> None:
+    """Progress goes nowhere where no client asked for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One tool call, as every method of the contract receives it first."""
+
+    caller: str
+    """The name of the API key or identity that asks; ``local`` where none is configured."""
+    scopes: frozenset[Scope]
+    request_id: str
+    """One id from the HTTP request to the gateway message, in every log line."""
+    deadline: datetime
+    """Aware UTC; past it nobody waits for the answer and an order is no longer sent."""
+    progress: Callable[[str], Awaitable[None]] = field(default=_nobody_listens)
+    """Tell the waiting client, in one short sentence, what the call is waiting for."""
+
+    def seconds_left(self) -> float:
+        """Time until the deadline; negative once it has passed."""
+        return (self.deadline - datetime.now(UTC)).total_seconds()

@@ -1,0 +1,117 @@
+"""Prices, bars and option chains."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.contract.answers import Answer, Item, Listing, Moment, MomentOrDate, Number
+from shared.contract.arguments import AwareTime, BarSize, ContractQuery, Cursor, Duration, Expiration, WhatToShow
+from shared.contract.call import Call
+from shared.contract.operation import Toolset, reads
+
+
+class DataKind(StrEnum):
+    """What kind of market data a price is. Source: TWS API, Market Data Types 1 to 4."""
+
+    LIVE = "live"
+    FROZEN = "frozen"
+    DELAYED = "delayed"
+    DELAYED_FROZEN = "delayed_frozen"
+
+
+class StockPrice(Answer):
+    """One contract's prices now."""
+
+    symbol: str = Field(description="Symbol at IBKR.")
+    con_id: int = Field(description="The contract's number.")
+    bid: Number | None = Field(description="Best bid, null where there is none.")
+    ask: Number | None = Field(description="Best ask, null where there is none.")
+    last: Number | None = Field(description="Last trade's price.")
+    close: Number | None = Field(description="Previous session's close.")
+    volume: Number | None = Field(description="Traded today, in units.")
+    currency: str = Field(description="Currency of the prices.")
+    data_kind: DataKind = Field(
+        description="live; frozen (market closed: the last there was); delayed (15-20 minutes old); delayed_frozen."
+    )
+    timestamp: Moment = Field(description="When the newest of these values arrived, UTC.")
+    exchange_tz: str | None = Field(description="The exchange's time zone.")
+    note: str | None = Field(default=None, description="What was read differently, or is missing and why.")
+
+
+class HistoricalBar(Item):
+    """Prices over one stretch of time."""
+
+    date: MomentOrDate = Field(description="Start of the bar: UTC; for daily and longer the exchange's date.")
+    open: Number = Field(description="First price.")
+    high: Number = Field(description="Highest price.")
+    low: Number = Field(description="Lowest price.")
+    close: Number = Field(description="Last price.")
+    volume: Number | None = Field(description="Traded in the bar; null where not counted, as in forex.")
+
+
+class HistoricalBars(Listing[HistoricalBar]):
+    """The newest bars, oldest first; next_cursor leads further back."""
+
+    symbol: str = Field(description="Symbol at IBKR.")
+    con_id: int = Field(description="The contract's number.")
+    currency: str = Field(description="Currency of the prices.")
+    bar_size: str = Field(description="Length of a bar.")
+    what_to_show: str = Field(description="What the bars are made of.")
+    exchange_tz: str | None = Field(description="The exchange's time zone.")
+
+
+class OptionChain(Item):
+    """The options of one class at one exchange."""
+
+    exchange: str = Field(description="Exchange; SMART routes to all.")
+    trading_class: str = Field(description="Trading class, such as SPX or SPXW.")
+    multipliers: list[Number] = Field(description="Units of the underlying in one contract.")
+    expirations: list[str] = Field(description="Expiration dates, yyyy-mm-dd.")
+    strike_range: list[Number] = Field(description="Lowest and highest strike.")
+    strikes: list[Number] = Field(description="With expiration given: the strikes nearest to the money, at most 20.")
+
+
+class OptionChains(Listing[OptionChain]):
+    """An underlying's option chains."""
+
+    symbol: str = Field(description="The underlying's symbol.")
+    con_id: int = Field(description="The underlying's number.")
+    currency: str = Field(description="Currency of the strikes.")
+    underlying_price: Number | None = Field(description="What the strikes were chosen around, where one was known.")
+
+
+class MarketDataTools(Toolset):
+    """Prices, bars and option chains."""
+
+    toolset = "market_data"
+
+    @abstractmethod
+    @reads(time_limit=15.0)
+    async def get_stock_price(self, call: Call, contract: ContractQuery) -> StockPrice:
+        """Bid, ask, last, close and volume of a stock, ETF or other contract now; says whether live or delayed."""
+
+    @abstractmethod
+    @reads(time_limit=25.0)
+    async def get_historical_data(
+        self,
+        call: Call,
+        contract: ContractQuery,
+        duration: Duration = "1 D",
+        bar_size: BarSize = "1 hour",
+        what_to_show: WhatToShow | None = None,
+        use_rth: Annotated[bool, Field(description="Regular trading hours only.")] = True,
+        end: Annotated[AwareTime, Field(description="End of the range; now if left out.")] | None = None,
+        cursor: Cursor | None = None,
+    ) -> HistoricalBars:
+        """Bars over a stretch of time: the newest 200, oldest first, with a cursor further back."""
+
+    @abstractmethod
+    @reads(time_limit=20.0)
+    async def get_option_chain(
+        self, call: Call, contract: ContractQuery, expiration: Expiration | None = None, cursor: Cursor | None = None
+    ) -> OptionChains:
+        """Option expirations and strike range of an underlying; with an expiration, the 20 strikes around the money."""

@@ -1,0 +1,70 @@
+"""How the bridge itself is doing."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from enum import StrEnum
+
+from pydantic import Field
+
+from shared.contract.answers import Answer, Item, Moment, Number
+from shared.contract.call import Call
+from shared.contract.market_data import DataKind
+from shared.contract.operation import Toolset, reads
+
+
+class LinkState(StrEnum):
+    """The states of the link to the gateway."""
+
+    CONNECTING = "connecting"
+    SYNCHRONISING = "synchronising"
+    READY = "ready"
+    LINK_LOST = "link lost"
+    PLANNED_OUTAGE = "planned outage"
+    AWAITING_SIGN_IN = "awaiting sign-in"
+    CLIENT_ID_TAKEN = "client id taken"
+    WRONG_ACCOUNT = "wrong account"
+
+
+class WorkerStatus(Item):
+    """What the worker last said of itself. Every field is as of ``heartbeat``."""
+
+    version: str = Field(description="The worker's release.")
+    heartbeat: Moment = Field(description="When the worker last said so, UTC.")
+    link: LinkState = Field(description="State of the link to the gateway.")
+    link_since: Moment = Field(description="Since when, UTC.")
+    link_detail: str | None = Field(description="Why, and what is being done.")
+    gateway_version: int | None = Field(description="The gateway's API server version.")
+    trading_mode: str = Field(description="paper or live.")
+    readonly: bool = Field(description="READONLY in the worker's environment.")
+    read_only_api: bool = Field(description="Whether the gateway's own read-only API is set.")
+    accounts: list[str] = Field(description="Accounts of the signed-in user.")
+    data_kind: DataKind | None = Field(description="Kind of market data last seen.")
+    competing_session: bool = Field(description="Whether another session holds the live market data.")
+    next_restart: Moment | None = Field(description="Next planned restart of the gateway, UTC.")
+
+
+class BridgeStatus(Answer):
+    """The state of every part."""
+
+    ready: bool = Field(description="Whether tools that need the gateway can be served now.")
+    message: str = Field(description="The state in one sentence, and what to do about it.")
+    readonly: bool = Field(description="Whether orders are refused: READONLY of either process.")
+    readonly_frontend: bool = Field(description="READONLY in the frontend's environment.")
+    worker_running: bool = Field(description="Whether a worker shows a heartbeat.")
+    worker: WorkerStatus | None = Field(description="What the worker last said; null if it never did.")
+    queue_depth: int | None = Field(description="Jobs waiting; null while Redis is away.")
+    seconds_since_heartbeat: Number | None = Field(description="Age of the worker's last word.")
+    frontend_version: str = Field(description="The frontend's release.")
+    as_of: Moment = Field(description="When this was put together, UTC.")
+
+
+class StatusTools(Toolset):
+    """How the bridge itself is doing."""
+
+    toolset = "status"
+
+    @abstractmethod
+    @reads(answered_by="frontend", time_limit=5.0)
+    async def get_status(self, call: Call) -> BridgeStatus:
+        """State of the gateway link, mode, READONLY, accounts, queue, versions; answers even with the worker down."""

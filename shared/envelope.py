@@ -1,0 +1,101 @@
+"""A tool call as it travels from a frontend to the worker, and the answer as it comes back.
+
+The body is JSON text and is signed as the bytes it is, so that no two writers need agree on a canonical form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import from_json
+
+from shared import json_text
+from shared.contract import Scope
+from shared.errors import BridgeError, UnreadableJob, UnsignedJob, from_wire
+
+VERSION = 1
+"""Of the envelope. A worker refuses a newer one by number; it reads every older one."""
+
+MAX_BODY = 64 * 1024
+"""Characters of a body; no tool needs a tenth of it."""
+
+
+class Envelope(BaseModel):
+    """Everything the worker needs to know of a call."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    v: Literal[1] = 1
+    session: str
+    """The gateway session the job is for."""
+    operation: str
+    arguments: dict[str, Any]
+    """As the client sent them, checked by the frontend, checked again by the worker."""
+    caller: str
+    scopes: frozenset[Scope]
+    deadline_ms: int = Field(gt=0)
+    """Unix milliseconds; past it the job is not begun."""
+    request_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
+    reply_to: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
+    """Name of the frontend process that waits; its reply channel derives from it."""
+
+    @property
+    def deadline(self) -> datetime:
+        """The deadline as an aware time in UTC."""
+        return datetime.fromtimestamp(self.deadline_ms / 1000, UTC)
+
+
+def seal(envelope: Envelope, secret: bytes) -> tuple[str, str]:
+    """The body and its signature; without a secret the signature is empty."""
+    body = envelope.model_dump_json()
+    return body, _sign(body, secret)
+
+
+def unseal(body: object, signature: object, secret: bytes) -> Envelope:
+    """The envelope of a job taken from Redis, where anybody may have put it.
+
+    Raises ``UnsignedJob`` where there is a secret and the signature is not its, and ``UnreadableJob`` for anything
+    that is not an envelope of a known version.
+    """
+    if not isinstance(body, str) or not isinstance(signature, str) or len(body) > MAX_BODY:
+        raise UnreadableJob("the job is not an envelope of at most 64 KiB")
+    if secret and not hmac.compare_digest(_sign(body, secret), signature):
+        raise UnsignedJob("the job's signature is missing or wrong")
+    try:
+        data: Any = from_json(body)
+        version: object = data["v"]
+        if isinstance(version, int) and version > VERSION:
+            raise UnreadableJob(f"the job has envelope version {version}; this release reads up to {VERSION}")
+        return Envelope.model_validate(data)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableJob("the job is not a valid envelope") from error
+
+
+def _sign(body: str, secret: bytes) -> str:
+    return hmac.new(secret, body.encode(), hashlib.sha256).hexdigest() if secret else ""
+
+
+_RESULT = '{"result":'
+_ERROR = '{"error":'
+
+
+def result_text(result: BaseModel) -> str:
+    """A finished answer."""
+    return f"{_RESULT}{json_text.dumps(result)}}}"
+
+
+def error_text(error: BridgeError) -> str:
+    """A refusal."""
+    return f"{_ERROR}{json_text.dumps(error.to_wire())}}}"
+
+
+def read_answer(text: str) -> tuple[str, Mapping[str, Any]]:
+    """The result as compact JSON text and as a mapping with plain JSON numbers; raises the error it carries."""
+    if text.startswith(_ERROR):
+        raise from_wire(from_json(text)["error"])
+    return text[len(_RESULT) : -1], from_json(text)["result"]

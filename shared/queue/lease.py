@@ -1,0 +1,88 @@
+"""The lease of the one worker: who may claim jobs and trade, under which epoch, and until when."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from shared.queue import scripts
+from shared.redis_keys import Keys
+from shared.redis_store import RedisAway, Store
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 2.0
+HEARTBEAT_SECONDS = 1.5
+"""How long the heartbeat stands without renewal: within two seconds a frontend knows that nobody serves."""
+RENEW_SECONDS = 0.4
+SAFE_SHARE = 0.7
+"""Of the lease, on this machine's own clock, after which its holder no longer sends orders."""
+
+
+class Lease:
+    """Held by at most one worker; the epoch tells its holders apart."""
+
+    def __init__(self, store: Store, keys: Keys, worker: str) -> None:
+        self._keys = keys
+        self._worker = worker
+        self._lead = store.script(scripts.LEAD)
+        self._resign = store.script(scripts.RESIGN)
+        self._held = asyncio.Event()
+        self._renewed_at = float("-inf")
+        self.holder = ""
+        """``worker:epoch`` as it stands in Redis; empty while the lease is not ours."""
+
+    @property
+    def epoch(self) -> int:
+        """The number that fences out every earlier holder; 0 while the lease is not ours."""
+        return int(self.holder.rpartition(":")[2] or 0)
+
+    def safe(self) -> bool:
+        """Whether the lease is ours with time to spare, by a clock that no other process can set."""
+        return bool(self.holder) and time.monotonic() - self._renewed_at < LEASE_SECONDS * SAFE_SHARE
+
+    async def held(self) -> None:
+        """Wait until the lease is ours."""
+        await self._held.wait()
+
+    async def keep(self) -> None:
+        """Take the lease when it is free and renew it, until cancelled; then give it back at once."""
+        try:
+            while True:
+                await self._renew()
+                await asyncio.sleep(RENEW_SECONDS)
+        finally:
+            await asyncio.shield(self._give_back())
+
+    async def _renew(self) -> None:
+        keys = self._keys
+        asked_at = time.monotonic()
+        try:
+            answer = await self._lead(
+                keys=[keys.lease, keys.epoch, keys.heartbeat, keys.queue, keys.wake],
+                args=[self._worker, int(LEASE_SECONDS * 1000), int(HEARTBEAT_SECONDS * 1000), self.holder],
+            )
+        except RedisAway as error:
+            log.warning("the lease could not be renewed: %s", error)
+            return
+        holder = bytes(answer).decode()
+        if holder and holder != self.holder:
+            log.info("this worker leads as %s", holder)
+        if not holder and (self.holder or not self._held.is_set()):
+            log.info("another worker leads; standing by")
+        self.holder = holder
+        if holder:
+            self._renewed_at = asked_at
+            self._held.set()
+        else:
+            self._held.clear()
+
+    async def _give_back(self) -> None:
+        if not self.holder:
+            return
+        try:
+            await asyncio.wait_for(self._resign(keys=[self._keys.lease, self._keys.heartbeat], args=[self.holder]), 1.0)
+        except (RedisAway, TimeoutError) as error:
+            log.info("the lease was not given back and will expire: %s", error)
+        self.holder = ""

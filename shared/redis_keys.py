@@ -1,0 +1,65 @@
+"""Every name this project uses in Redis.
+
+All but arq's own keys begin with ``ibkr:{session}:``, so that a second gateway is a second prefix. arq's prefixes are
+fixed in its constants; the job ids beneath them carry the session's name instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names that belong to one gateway session."""
+
+    session: str
+
+    def _name(self, *parts: str) -> str:
+        return ":".join(("ibkr", self.session, *parts))
+
+    @property
+    def queue(self) -> str:
+        """The set in which arq sorts its job ids."""
+        return self._name("queue")
+
+    @property
+    def wake(self) -> str:
+        """List the worker blocks on: one push means there is something in the queue."""
+        return self._name("wake")
+
+    @property
+    def lease(self) -> str:
+        """``worker name`` of the one worker that may claim jobs; expires when it stops renewing."""
+        return self._name("lease")
+
+    @property
+    def epoch(self) -> str:
+        """Counter of lease holders; each holder's number fences out the earlier ones."""
+        return self._name("epoch")
+
+    @property
+    def heartbeat(self) -> str:
+        """Exists while a worker serves; expires soon after it stops."""
+        return self._name("heartbeat")
+
+    @property
+    def status(self) -> str:
+        """What the worker last said of itself, as JSON; does not expire."""
+        return self._name("status")
+
+    def replies(self, frontend: str) -> str:
+        """Pub/sub channel on which one frontend process hears answers and progress."""
+        return self._name("replies", frontend)
+
+    def order(self, key: str) -> str:
+        """Hash with the record of one order, by its order key."""
+        return self._name("order", key)
+
+    def shared_answer(self, digest: str) -> str:
+        """A finished answer that may be given to others while it is true."""
+        return self._name("answer", digest)
+
+    def job_id(self, request_id: str) -> str:
+        """The id arq knows the job by that serves a request."""
+        return f"{self.session}:{request_id}"
