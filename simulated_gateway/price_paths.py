@@ -119,26 +119,54 @@ def build_day(seed: int, instrument: Instrument, day: DaySessions) -> DayPath:
     start = day.trading[0].start
     trading, regular = _minute_ranges(day.trading, start), _minute_ranges(day.liquid, start)
     behaviour, number = instrument.behaviour, day.day.toordinal()
+    shape = _shape(trading, regular)
     # S311: it must be repeatable, not secret. Contracts of one walk and calendar move together within the day, too.
     rng = random.Random(noise(seed, behaviour.walk, instrument.calendar, number))  # noqa: S311
-    variances = _by_minute(trading, regular, _EXTENDED_VARIANCE, 1.0)
     here = _level(seed, behaviour.walk, number)
     ahead = here + _INTRADAY_SHARE * (_level(seed, behaviour.walk, number + 1) - here)
-    points = _bridge(rng, variances, here, ahead)
-    base = float(behaviour.base_price / instrument.min_tick)
-    ticks = [max(1, round(base * math.exp(behaviour.daily_volatility * point))) for point in points]
+    base, volatility = float(behaviour.base_price / instrument.min_tick), behaviour.daily_volatility
+    points = _bridge(rng, shape, here, ahead)
+    # A base price of many ticks keeps all of this far above zero.
+    ticks = [int(base * math.exp(volatility * point) + 0.5) for point in points]
     opens, closes = array("q", ticks[:-1]), array("q", ticks[1:])
     # The reach of a minute beyond its ends: a share of its own standard deviation, and seldom less than a tick.
-    reach = base * behaviour.daily_volatility * _WANDERING / math.sqrt(sum(variances))
-    draws = rng.random
-    highs = array("q", [max(pair) + int(draws() * reach + 0.7) for pair in zip(opens, closes, strict=True)])
-    lows = array("q", [max(1, min(pair) - int(draws() * reach + 0.7)) for pair in zip(opens, closes, strict=True)])
-    volumes = _volumes(rng, trading, regular, behaviour.daily_volume)
+    reach, draws = base * volatility * shape.minute_deviation, rng.random
+    highs = array("q", [top + int(draws() * reach + 0.7) for top in map(max, opens, closes)])
+    lows = array("q", [bottom - int(draws() * reach + 0.7) for bottom in map(min, opens, closes)])
+    volumes = _volumes(rng, shape, behaviour.daily_volume)
     return DayPath(start, trading, regular, opens, highs, lows, closes, volumes)
 
 
 def _minute_ranges(spans: Sequence[Span], start: datetime) -> tuple[MinuteRange, ...]:
     return tuple(((span.start - start) // _MINUTE, (span.end - start) // _MINUTE) for span in spans)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What all trade dates with the same sessions have in common, minute by minute."""
+
+    #: The widest step of the walk, in daily standard deviations.
+    steps: list[float]
+    #: Share of the day's variance before each minute, and 1 at the end.
+    elapsed: list[float]
+    #: A regular minute's own standard deviation, in daily ones.
+    minute_deviation: float
+    #: Share of the day's volume.
+    volumes: list[float]
+
+
+@lru_cache(maxsize=256)
+def _shape(trading: tuple[MinuteRange, ...], regular: tuple[MinuteRange, ...]) -> _Shape:
+    variances = _by_minute(trading, regular, _EXTENDED_VARIANCE, 1.0)
+    total = sum(variances)
+    # 12: the variance of random() is a twelfth.
+    scale = _WANDERING * math.sqrt(12.0 / total)
+    return _Shape(
+        steps=[scale * math.sqrt(each) for each in variances],
+        elapsed=[before / total for before in accumulate(variances, initial=0.0)],
+        minute_deviation=_WANDERING / math.sqrt(total),
+        volumes=_volume_shares(trading, regular),
+    )
 
 
 def _by_minute(
@@ -152,35 +180,34 @@ def _by_minute(
     return values
 
 
-def _bridge(rng: random.Random, variances: list[float], here: float, ahead: float) -> list[float]:
-    """Walk from `here` to `ahead`, in daily standard deviations: one more point than minutes."""
-    total = sum(variances)
-    # 12: the variance of random() is a twelfth.
-    scale = _WANDERING * math.sqrt(12.0 / total)
-    draws = rng.random
-    walked = list(accumulate(((draws() - 0.5) * scale * math.sqrt(each) for each in variances), initial=0.0))
-    missing = (ahead - here - walked[-1]) / total
-    elapsed = accumulate(variances, initial=0.0)
-    return [here + step + time * missing for step, time in zip(walked, elapsed, strict=True)]
-
-
-def _volumes(
-    rng: random.Random, trading: tuple[MinuteRange, ...], regular: tuple[MinuteRange, ...], daily: int
-) -> array[int]:
-    if not daily:
-        return array("q", bytes(8 * trading[-1][1]))
+def _volume_shares(trading: tuple[MinuteRange, ...], regular: tuple[MinuteRange, ...]) -> list[float]:
     regular_count = sum(end - first for first, end in regular)
     extended_count = sum(end - first for first, end in trading) - regular_count
-    extended = daily * _EXTENDED_VOLUME / extended_count if extended_count else 0.0
-    means = _by_minute(trading, regular, extended, daily * (1.0 - _EXTENDED_VOLUME * bool(extended_count)))
+    extended = _EXTENDED_VOLUME / extended_count if extended_count else 0.0
+    shares = _by_minute(trading, regular, extended, 1.0 - _EXTENDED_VOLUME * bool(extended_count))
     opening, closing = regular[0][0], regular[-1][1]
     for first, end in regular:
         for minute in range(first, end):
             # Busy at both ends and quiet at noon; 1.5 is the shape's mean.
             from_noon = 2.0 * (minute - opening) / (closing - opening) - 1.0
-            means[minute] *= (1.0 + 2.5 * from_noon**4) / (1.5 * regular_count)
+            shares[minute] *= (1.0 + 2.5 * from_noon**4) / (1.5 * regular_count)
+    return shares
+
+
+def _bridge(rng: random.Random, shape: _Shape, here: float, ahead: float) -> list[float]:
+    """Walk from `here` to `ahead`, in daily standard deviations: one more point than minutes."""
     draws = rng.random
-    return array("q", [int(mean * (0.4 + 1.2 * draws()) + draws()) if mean else 0 for mean in means])
+    walked = list(accumulate([(draws() - 0.5) * step for step in shape.steps], initial=here))
+    missing = ahead - walked[-1]
+    return [step + share * missing for step, share in zip(walked, shape.elapsed, strict=True)]
+
+
+def _volumes(rng: random.Random, shape: _Shape, daily: int) -> array[int]:
+    if not daily:
+        return array("q", bytes(8 * len(shape.volumes)))
+    draws = rng.random
+    # The last draw rounds up or down by chance, so that what trades seldom has minutes without a trade.
+    return array("q", [int(daily * share * (0.4 + 1.2 * draws()) + draws()) if share else 0 for share in shape.volumes])
 
 
 def seconds(seed: int, instrument: Instrument, path: DayPath, minute: int) -> list[int]:
@@ -223,7 +250,7 @@ def derived(path: DayPath, day: DaySessions, price: Callable[[int, float], int],
     highs = array("q", map(max, priced(tops, 0.0), opens, closes))
     lows = array("q", map(min, priced(bottoms, 1.0), opens, closes))
     rng = random.Random(noise(seed, name, day.day.toordinal()))  # noqa: S311 - repeatable
-    volumes = _volumes(rng, trading, regular, volume)
+    volumes = _volumes(rng, _shape(trading, regular), volume)
     return DayPath(start, trading, regular, opens, highs, lows, closes, volumes)
 
 
