@@ -133,7 +133,8 @@ def _trades_on(one: Instrument, exchange: str) -> bool:
 
 
 def _sent_to(one: Instrument, query: ContractQuery) -> Instrument:
-    return replace(one, exchange=query.exchange.upper()) if query.exchange else one
+    asked = query.exchange.upper()
+    return replace(one, exchange=asked) if asked not in {"", one.exchange} else one
 
 
 def _rank(one: Instrument, wanted: str) -> int | None:

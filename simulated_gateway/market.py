@@ -79,7 +79,7 @@ class Market:
         self._step += 1
 
     def move(self, con_id: int, price: Decimal) -> None:
-        """Set the last price (for forex: the bid's side of the middle) now; the walk goes on from there.
+        """Set the last price (for forex: the bid) now; the walk goes on from there.
 
         What is priced off this instrument, its options, moves with it. The price is rounded to the tick grid.
         """
@@ -242,7 +242,8 @@ class Market:
             volume=sum(sum(path.volumes[first:end]) for first, end in ranges),
         )
 
-    def _regular_range(self, path: DayPath, minute: int, last: int) -> tuple[int | None, int | None, int | None]:
+    @staticmethod
+    def _regular_range(path: DayPath, minute: int, last: int) -> tuple[int | None, int | None, int | None]:
         """Give open, high and low of the regular session so far; the running minute counts as a whole."""
         first = path.regular[0][0]
         if minute < first:

@@ -145,7 +145,7 @@ def _minute_ranges(spans: Sequence[Span], start: datetime) -> tuple[MinuteRange,
 class _Shape:
     """What all trade dates with the same sessions have in common, minute by minute."""
 
-    #: The widest step of the walk, in daily standard deviations.
+    #: Scale of each step of the walk, in daily standard deviations.
     steps: list[float]
     #: Share of the day's variance before each minute, and 1 at the end.
     elapsed: list[float]
