@@ -1,0 +1,72 @@
+"""The listening socket, which can be shut and opened again at the same port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from simulated_gateway.clock import Clock
+
+Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+
+
+class Door:
+    """Listens at one port; shut, the machine refuses connections there."""
+
+    def __init__(self, accept: Accept, clock: Clock) -> None:
+        self._accept = accept
+        self._clock = clock
+        self._server: asyncio.Server | None = None
+        self._reopening: asyncio.Task[None] | None = None
+        self._host = ""
+        self.port = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return self._server is not None
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen for the first time; port 0 lets the machine choose.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._host, self.port = host, port
+        await self._listen()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._accept, self._host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def shut(self, seconds: float | None = None) -> None:
+        """Refuse connections from now on, for ever or for a time. Those that are open stay."""
+        self._stop_reopening()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if seconds is not None:
+            self._reopening = asyncio.create_task(self._reopen_after(seconds), name="simulated gateway: door")
+
+    async def reopen(self) -> None:
+        """Accept connections again."""
+        self._stop_reopening()
+        if self._server is None and self.port:
+            await self._listen()
+
+    async def _reopen_after(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        if self._server is None:
+            await self._listen()
+
+    def _stop_reopening(self) -> None:
+        if self._reopening is not None and self._reopening is not asyncio.current_task():
+            self._reopening.cancel()
+        self._reopening = None
+
+    async def close(self) -> None:
+        """Stop listening for good."""
+        waiting = self._reopening
+        self.shut()
+        if waiting is not None:
+            await asyncio.gather(waiting, return_exceptions=True)
