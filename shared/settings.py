@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -88,6 +88,7 @@ def table(*classes: type[BridgeSettings]) -> str:
         for name, field in cls.model_fields.items():
             default = field.get_default()
             shown = default.get_secret_value() if isinstance(default, SecretStr) else default
+            shown = ",".join(cast("tuple[str, ...]", shown)) if isinstance(shown, tuple) else shown
             text = str(shown).lower() if isinstance(shown, bool) else str(shown if shown is not None else "")
             rows.setdefault(name.upper(), (text, [], field.description or ""))[1].append(reader)
     lines = ["| variable | default | read by | meaning |", "|---|---|---|---|"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -169,3 +171,69 @@ class OrderTools(Toolset):
     @trades(idempotent=True)
     async def cancel_order(self, call: Call, order_id: OrderHandle) -> CancelResult:
         """Cancel an order. NOT_FOUND if there is none; what has filled stays filled."""
+
+
+def order_answer(
+    parsed: Mapping[str, Any],
+    *,
+    state: OrderState,
+    message: str,
+    may_resubmit: bool,
+    next_step: str,
+    order_id: int | None = None,
+) -> OrderResult:
+    """The answer to a place tool of whose order the gateway has said nothing yet.
+
+    ``parsed`` is what ``Operation.parse`` gave for the tool. Nothing is invented: what only the gateway knows is null.
+    """
+    contract: ContractQuery = parsed["contract"]
+    terms: OrderTerms = parsed["terms"]
+    meant = contract.con_id is None or "currency" in contract.explicit
+    return OrderResult(
+        order_id=order_id,
+        perm_id=None,
+        client_order_id=terms.client_order_id,
+        status=state.value,
+        state=state,
+        account=terms.account,
+        symbol=contract.symbol,
+        con_id=contract.con_id,
+        currency=contract.currency if meant else None,
+        action=parsed["action"],
+        quantity=parsed["quantity"],
+        limit_price=parsed.get("limit_price"),
+        stop_price=parsed.get("stop_price"),
+        filled=None,
+        avg_fill_price=None,
+        message=message,
+        warnings=[],
+        may_resubmit=may_resubmit,
+        next_step=next_step,
+    )
+
+
+def cancel_answer(parsed: Mapping[str, Any], *, status: str, message: str) -> CancelResult:
+    """The answer to a cancellation of which the gateway has said nothing yet; the order is named as it was asked."""
+    handle: str = parsed["order_id"]
+    perm = handle[5:] if handle.lower().startswith("perm:") else None
+    number = handle.isascii() and handle.isdigit()
+    return CancelResult(
+        order_id=int(handle) if number else None,
+        perm_id=int(perm) if perm is not None and perm.isascii() and perm.isdigit() else None,
+        client_order_id=None if number or perm is not None else handle,
+        status=status,
+        message=message,
+    )
+
+
+def refused(operation: str, parsed: Mapping[str, Any], reason: str) -> OrderResult | CancelResult:
+    """The answer of an order tool that is switched off here, as under READONLY: nothing was sent."""
+    if operation == "cancel_order":
+        return cancel_answer(parsed, status=OrderState.REJECTED.value, message=reason)
+    return order_answer(
+        parsed,
+        state=OrderState.REJECTED,
+        message=reason,
+        may_resubmit=False,
+        next_step="Nothing was sent. Tell your user; the answer stays the same until the operator changes the setting.",
+    )

@@ -1,0 +1,116 @@
+"""What is wired to what in the frontend process: the only place that builds its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from fastmcp import FastMCP
+from starlette.types import ASGIApp
+
+from mcp_frontend.callers import Identify, local_caller
+from mcp_frontend.calls import Calls
+from mcp_frontend.health import add_health_routes
+from mcp_frontend.http import HttpServer, build_app, listen
+from mcp_frontend.server import build_server
+from mcp_frontend.settings import FrontendSettings
+from mcp_frontend.status import RedisStatus
+from mcp_frontend.tools import bridge_tools
+from shared.contract import OPERATIONS, Operation, Toolset
+from shared.contract.handlers import check_handler
+from shared.contract.status import StatusTools
+from shared.queue.client import JobClient
+from shared.redis_keys import Keys
+from shared.redis_store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frontend:
+    """The parts of one frontend process."""
+
+    server: FastMCP[Any]
+    app: ASGIApp
+    jobs: JobClient
+    store: Store
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Hear the worker's replies until the block ends; what it needs of Redis is found again whenever it is away."""
+        listening = asyncio.create_task(self.jobs.run(), name="replies")
+        try:
+            yield
+        finally:
+            listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await listening
+            await self.store.close()
+
+
+def build(settings: FrontendSettings, identify: Identify = local_caller) -> Frontend:
+    """Everything, connected to nothing yet: the start waits neither for Redis nor for the worker."""
+    store = Store.at(settings.redis_url)
+    keys = Keys(settings.gateway_session)
+    jobs = JobClient(store, keys, settings.job_signing_secret.get_secret_value().encode())
+    status = RedisStatus(store, keys, readonly=settings.readonly)
+    operations = offered(settings.toolsets)
+    handlers: dict[type[Toolset], Toolset] = {StatusTools: status}
+    check_served(OPERATIONS, handlers)
+    calls = Calls(jobs, handlers, identify, readonly=settings.readonly)
+    server = build_server("ibkr", bridge_tools(operations, calls))
+    add_health_routes(server, status)
+    return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store)
+
+
+def offered(toolsets: tuple[str, ...]) -> list[Operation]:
+    """The operations of the areas asked for; of all where none is named."""
+    return [operation for operation in OPERATIONS.values() if not toolsets or operation.toolset.toolset in toolsets]
+
+
+def check_served(operations: Mapping[str, Operation], handlers: Mapping[type[Toolset], Toolset]) -> None:
+    """Return if every tool has somebody to answer it; raises ``TypeError`` that names each one that has not."""
+    mistakes = [
+        f"nobody answers {operation.name}"
+        for operation in operations.values()
+        if operation.marker.answered_by == "frontend" and operation.toolset not in handlers
+    ]
+    for toolset, handler in handlers.items():
+        mistakes += check_handler(handler, toolset)
+    if mistakes:
+        raise TypeError("the frontend does not fit its contract: " + "; ".join(mistakes))
+
+
+async def serve_http(settings: FrontendSettings) -> None:
+    """Serve over HTTP until told to stop."""
+    warn(settings)
+    frontend = build(settings)
+    listening = listen(settings.server_host, settings.server_port)
+    async with frontend.running():
+        log.info("serving on http://%s:%d/mcp", settings.server_host, settings.server_port)
+        await HttpServer(frontend.app, grace=settings.shutdown_grace_seconds).serve_until_told(listening)
+
+
+async def serve_stdio(settings: FrontendSettings) -> None:
+    """Serve one client over standard input and output until it closes them."""
+    frontend = build(settings)
+    async with frontend.running():
+        await frontend.server.run_stdio_async(show_banner=False)
+
+
+def warn(settings: FrontendSettings) -> None:
+    """Say loudly what is open."""
+    if settings.loopback_only:
+        return
+    may = "read every account" if settings.readonly else "READ EVERY ACCOUNT AND PLACE ORDERS"
+    log.warning(
+        "Listening on %s WITHOUT AUTHENTICATION: whoever can reach port %d may %s. "
+        "Keep it behind a firewall or a proxy that authenticates, or unset SERVER_HOST.",
+        settings.server_host,
+        settings.server_port,
+        may,
+    )

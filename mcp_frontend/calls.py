@@ -1,0 +1,140 @@
+"""From a tool's name and arguments to its answer: checked, permitted, sent to the worker, and logged in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from mcp_frontend import orders
+from mcp_frontend.arguments import check_arguments
+from mcp_frontend.callers import Caller, Identify
+from mcp_frontend.errors import seen_by_client
+from shared import json_text
+from shared.contract import Call, Effect, Operation, Toolset
+from shared.contract.operation import PATIENCE
+from shared.contract.orders import refused
+from shared.envelope import read_answer
+from shared.errors import BridgeError, Internal, TimedOut
+from shared.queue.client import GRACE_SECONDS, JobClient
+
+log = logging.getLogger(__name__)
+
+READONLY_REASON = "READONLY is set in this server's environment; orders are neither placed nor cancelled"
+
+Say = Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer in its two forms, which say the same."""
+
+    text: str
+    """Compact JSON with exact numbers."""
+    structured: Mapping[str, Any]
+
+
+def _reply(answer: BaseModel) -> Reply:
+    text = json_text.dumps(answer)
+    return Reply(text, from_json(text))
+
+
+class Calls:
+    """Answers every tool. One for each process; it keeps nothing between calls."""
+
+    def __init__(
+        self, jobs: JobClient, handlers: Mapping[type[Toolset], Toolset], identify: Identify, *, readonly: bool
+    ) -> None:
+        self._jobs = jobs
+        self._handlers = handlers
+        self._identify = identify
+        self._readonly = readonly
+
+    async def answer(self, operation: Operation, arguments: Mapping[str, Any], say: Say) -> Reply:
+        """The tool's answer; raises nothing but ``BridgeError`` and cancellation."""
+        request_id = uuid.uuid4().hex
+        started = time.monotonic()
+        caller, outcome = "?", "LEFT"
+        try:
+            identity = self._identify()
+            caller = identity.name
+            reply = await self._answer(operation, arguments, identity, request_id, say)
+        except Exception as error:
+            seen = seen_by_client(error, request_id)
+            outcome = seen.code
+            if isinstance(seen, Internal) and seen is not error:
+                log.exception("request %s failed", request_id, extra={"request_id": request_id})
+            raise seen from error
+        else:
+            outcome = "OK"
+            return reply
+        finally:
+            log.info(
+                "%s %s",
+                operation.name,
+                outcome,
+                extra={
+                    "request_id": request_id,
+                    "tool": operation.name,
+                    "caller": caller,
+                    "outcome": outcome,
+                    "duration_ms": round((time.monotonic() - started) * 1000, 1),
+                },
+            )
+
+    async def _answer(
+        self, operation: Operation, arguments: Mapping[str, Any], caller: Caller, request_id: str, say: Say
+    ) -> Reply:
+        check_arguments(arguments)
+        parsed = operation.parse(arguments)
+        caller.require(operation)
+        if self._readonly and operation.marker.effect is Effect.TRADES:
+            return _reply(refused(operation.name, parsed, READONLY_REASON))
+        limit = min(operation.marker.time_limit, PATIENCE - GRACE_SECONDS)
+        call = Call(
+            caller=caller.name,
+            scopes=caller.scopes,
+            request_id=request_id,
+            deadline=datetime.now(UTC) + timedelta(seconds=limit),
+            progress=say,
+        )
+        if operation.marker.answered_by == "frontend":
+            async with asyncio.timeout(limit):
+                return _reply(await operation.invoke(self._handlers[operation.toolset], call, parsed))
+        if operation.marker.effect is Effect.TRADES:
+            return await self._trade(operation, arguments, call)
+        return Reply(*read_answer(await self._jobs.call(operation, _without_nulls(arguments), call)))
+
+    async def _trade(self, operation: Operation, arguments: Mapping[str, Any], call: Call) -> Reply:
+        """Send an order or cancellation; an error leaves here only where certainly nothing was sent."""
+        sent = orders.named(operation, _without_nulls(arguments))
+        parsed = operation.parse(sent)
+        try:
+            text = await self._jobs.call(operation, sent, call)
+        except TimedOut as error:  # raised on this side of the queue, it means: withdrawn before any worker began
+            if "terms" not in parsed:
+                raise
+            return _reply(orders.expired(parsed, error))
+        except orders.FATE_UNKNOWN as error:
+            return _reply(orders.unresolved(parsed, error))
+        try:
+            return Reply(*read_answer(text))
+        except orders.FATE_UNKNOWN as error:
+            return _reply(orders.unresolved(parsed, error))
+        except BridgeError:
+            raise
+        except Exception as error:
+            log.exception("the answer to order request %s is unreadable", call.request_id)
+            return _reply(orders.unresolved(parsed, seen_by_client(error, call.request_id)))
+
+
+def _without_nulls(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}

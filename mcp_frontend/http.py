@@ -1,0 +1,126 @@
+"""HTTP: the endpoint, its protection, and a server process that ends politely."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import sys
+from collections.abc import Generator
+from typing import Any, cast
+
+import uvicorn
+from fastmcp import FastMCP
+from mcp_types import INVALID_REQUEST, PARSE_ERROR
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_frontend.settings import FrontendSettings
+
+PATH = "/mcp"
+
+_SAID_INSTEAD = {
+    "Parse error": (PARSE_ERROR, "the request's body is not JSON"),
+    "Validation error": (INVALID_REQUEST, "the request's body is not one JSON-RPC message"),
+}
+"""What replaces the wire library's messages that quote its own parts, by their beginnings."""
+
+
+class CleanHttpErrors:
+    """Rewrites the few HTTP error bodies into which the wire library puts its validator's text, links and all."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything but the bodies of refused requests through."""
+        held: list[Message] = []
+
+        async def clean(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 400:
+                held.append(message)
+            elif held and message["type"] == "http.response.body":
+                start = held.pop()
+                body = _cleaned(message.get("body", b""))
+                headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+                await send({**start, "headers": [*headers, (b"content-length", str(len(body)).encode())]})
+                await send({**message, "body": body})
+            else:
+                await send(message)
+
+        await self._app(scope, receive, clean)
+
+
+def _cleaned(body: bytes) -> bytes:
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        data = json.loads(body)
+        for beginning, (code, message) in _SAID_INSTEAD.items():
+            if data["error"]["message"].startswith(beginning):
+                data["error"] = {"code": code, "message": message}
+                return json.dumps(data, separators=(",", ":")).encode()
+    return body
+
+
+def build_app(server: FastMCP[Any], settings: FrontendSettings) -> ASGIApp:
+    """The ASGI application: stateless, streaming, and closed to foreign Hosts and Origins."""
+    return server.http_app(
+        path=PATH,
+        stateless_http=True,
+        json_response=False,
+        middleware=[Middleware(CleanHttpErrors)],
+        host_origin_protection=True,
+        allowed_hosts=list(settings.allowed_hosts) or None,
+        allowed_origins=list(settings.allowed_origins) or None,
+    )
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn, told by us when to stop."""
+
+    def __init__(self, app: ASGIApp, *, grace: float) -> None:
+        super().__init__(
+            uvicorn.Config(
+                cast("Any", app),
+                log_config=None,
+                access_log=False,
+                lifespan="on",
+                ws="none",
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(grace)),
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals alone: uvicorn's own handling cuts streams at once and ends with the signal, not with 0."""
+        yield
+
+    def stop(self) -> None:
+        """Accept nothing more and let running calls end; asked a second time, end at once."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def serve_until_told(self, listening: socket.socket) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            await self.serve(sockets=[listening])
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; ends the process with one line where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        sys.exit(f"Cannot listen on {host} port {port} (SERVER_HOST, SERVER_PORT): {error.strerror or error}")

@@ -1,0 +1,129 @@
+"""``get_status``: the state of every part, put together from Redis, whatever is away."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from pydantic import ValidationError
+
+from shared import VERSION
+from shared.contract import Call
+from shared.contract.status import BridgeStatus, LinkState, StatusTools, WorkerStatus
+from shared.queue import scripts
+from shared.redis_keys import Keys
+from shared.redis_store import RedisAway, Store
+
+REDIS_SECONDS = 2.0
+"""Longest wait for Redis before the status says that it is away."""
+
+STALE_SECONDS = 10.0
+"""Age of the worker's word from which on it says nothing about now."""
+
+_MEANING = {
+    LinkState.CONNECTING: "The worker is connecting to the gateway. Retry after 10 s.",
+    LinkState.SYNCHRONISING: "The gateway is connected and is sending accounts and orders. Retry after 5 s.",
+    LinkState.LINK_LOST: "The link to the gateway, or the gateway's to IBKR, is lost; the worker reconnects by itself. "
+    "Retry after 15 s.",
+    LinkState.PLANNED_OUTAGE: "The gateway or IBKR is in its planned restart; the worker reconnects by itself. "
+    "Retry after 60 s.",
+    LinkState.AWAITING_SIGN_IN: "The gateway waits for a person to sign in; the worker connects by itself after that. "
+    "Tell your user.",
+    LinkState.CLIENT_ID_TAKEN: "The gateway still holds our client id, probably our own earlier connection; the worker "
+    "waits for it to let go. Retry after 30 s; if it lasts, another program uses IBKR_CLIENT_ID.",
+    LinkState.WRONG_ACCOUNT: "The gateway's account does not fit IBKR_TRADING_MODE; nothing is traded. "
+    "Tell the operator of this server.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What Redis says."""
+
+    worker: WorkerStatus | None
+    unreadable: bool
+    """Whether the worker's word is there and this release cannot read it."""
+    heartbeat: bool
+    depth: int
+
+
+class RedisStatus(StatusTools):
+    """Answers from Redis alone."""
+
+    def __init__(self, store: Store, keys: Keys, *, readonly: bool) -> None:
+        self._store = store
+        self._keys = keys
+        self._readonly = readonly
+
+    async def get_status(self, call: Call) -> BridgeStatus:
+        """The state of every part."""
+        seen = await self._look()
+        now = datetime.now(UTC)
+        worker = seen.worker if seen else None
+        age = max((now - worker.heartbeat).total_seconds(), 0.0) if worker else None
+        ready, message = _verdict(seen, age)
+        readonly = self._readonly or bool(worker and worker.readonly)
+        return BridgeStatus(
+            ready=ready,
+            message=f"{message} READONLY: orders are refused." if readonly else message,
+            readonly=readonly,
+            readonly_frontend=self._readonly,
+            worker_running=bool(seen and seen.heartbeat),
+            worker=worker,
+            queue_depth=seen.depth if seen else None,
+            seconds_since_heartbeat=None if age is None else Decimal(str(round(age, 1))),
+            frontend_version=VERSION,
+            as_of=now,
+        )
+
+    async def ready(self) -> tuple[bool, str]:
+        """Whether Redis answers and a worker serves, and if not, why: what a load balancer asks."""
+        seen = await self._look()
+        if seen is None:
+            return False, "Redis cannot be reached"
+        return (True, "ready") if seen.heartbeat else (False, "no worker is running")
+
+    async def _look(self) -> _Seen | None:
+        """What Redis says; None where it does not answer."""
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                text, heartbeat = await self._store.get_and_exists(self._keys.status, self._keys.heartbeat)
+                depth = await self._store.count_between(self._keys.queue, 0, scripts.CLAIMED)
+        except (RedisAway, TimeoutError):
+            return None
+        try:
+            worker = WorkerStatus.model_validate_json(text) if text else None
+        except ValidationError:
+            return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth)
+        return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth)
+
+
+def _verdict(seen: _Seen | None, age: float | None) -> tuple[bool, str]:
+    """Whether the gateway's tools can be served, and the sentence that says so."""
+    if seen is None:
+        return False, "Redis cannot be reached; the server reconnects by itself. Retry after 5 s."
+    if not seen.heartbeat:
+        last = "" if age is None else f" (the last one spoke {age:.0f} s ago)"
+        return (
+            False,
+            f"No worker is running{last}; tools that need the gateway fail until one starts. Retry after 10 s.",
+        )
+    if seen.unreadable:
+        return False, "The worker's status cannot be read: frontend and worker are of different releases."
+    if seen.worker is None or age is None:
+        return False, "The worker has just started and has not said how it is. Retry after 2 s."
+    return _link_verdict(seen.worker, age)
+
+
+def _link_verdict(worker: WorkerStatus, age: float) -> tuple[bool, str]:
+    if age > STALE_SECONDS:
+        return (
+            False,
+            f"The worker runs and has said nothing for {age:.0f} s. Retry after 10 s; if it lasts, restart it.",
+        )
+    if worker.link is not LinkState.READY:
+        detail = f" ({worker.link_detail})" if worker.link_detail else ""
+        return False, f"{worker.link.value}{detail}: {_MEANING[worker.link]}"
+    return True, f"Ready: {worker.trading_mode} trading through the gateway."
