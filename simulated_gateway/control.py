@@ -5,12 +5,11 @@ Tests in the same process call these methods; the control port offers the same o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from simulated_gateway.brokerage import Brokerage
 from simulated_gateway.clock import ManualClock
+from simulated_gateway.control_views import ConnectedClient, OrderView, PositionView, view_order
 from simulated_gateway.counters import Counters
 from simulated_gateway.door import Door
 from simulated_gateway.faults import Faults, Forgotten, WhileMute
@@ -21,57 +20,6 @@ from simulated_gateway.trading.order_intake import resolve
 from simulated_gateway.trading.orders import Order, Refusal, Status, Ticket
 from simulated_gateway.wire import errors, session_messages
 from simulated_gateway.wire.layout import Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectedClient:
-    """One client with a session."""
-
-    client_id: int
-    name: str
-    server_version: int
-    since: datetime
-    market_data_type: int
-    #: Its subscriptions: kind and request id.
-    streams: list[tuple[str, int]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderView:
-    """One order, as the gateway knows it."""
-
-    client_id: int
-    order_id: int
-    perm_id: int
-    order_ref: str
-    account: str
-    symbol: str
-    con_id: int
-    action: str
-    quantity: Decimal
-    order_type: str
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    tif: str
-    status: str
-    filled: Decimal
-    average_price: Decimal
-    placed_at: datetime
-    ended_at: datetime | None
-    completed_status: str
-    #: Whether its client was never told of it.
-    silent: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PositionView:
-    """What an account holds of one contract."""
-
-    account: str
-    symbol: str
-    con_id: int
-    quantity: Decimal
-    average_cost: Decimal
 
 
 class Control:
@@ -107,7 +55,7 @@ class Control:
 
     def orders(self) -> list[OrderView]:
         """Every order, live and ended, oldest first."""
-        return [_view(order) for order in self._brokerage.book.orders.values()]
+        return [view_order(order) for order in self._brokerage.book.orders.values()]
 
     def positions(self) -> list[PositionView]:
         """What all accounts hold."""
@@ -347,29 +295,3 @@ class Control:
         session = self._brokerage.sessions[client_id]
         order_id = self._brokerage.book.identifiers.next_order_id(client_id)
         session.send_message(session_messages.next_valid_id(order_id))
-
-
-def _view(order: Order) -> OrderView:
-    ticket = order.ticket
-    return OrderView(
-        client_id=ticket.client_id,
-        order_id=ticket.order_id,
-        perm_id=order.perm_id,
-        order_ref=ticket.order_ref,
-        account=ticket.account,
-        symbol=ticket.instrument.symbol,
-        con_id=ticket.instrument.con_id,
-        action=ticket.action,
-        quantity=ticket.quantity,
-        order_type=ticket.order_type,
-        limit_price=ticket.limit_price,
-        stop_price=ticket.aux_price,
-        tif=ticket.tif,
-        status=order.status,
-        filled=order.filled,
-        average_price=order.average_price,
-        placed_at=order.placed_at,
-        ended_at=order.ended_at,
-        completed_status=order.completed_status,
-        silent=order.silent,
-    )

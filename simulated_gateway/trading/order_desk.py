@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Protocol
 
 from simulated_gateway.clock import Clock
 from simulated_gateway.exchange_hours import is_open
@@ -17,35 +15,13 @@ from .commissions import commission
 from .market_hours import opening_notice
 from .matching import Match, match, update_trigger
 from .order_book import exchange_date
-from .order_rules import Circumstances, MarginImpact, check, margin_impact
+from .order_families import held_family, rivals, waiting_parent
+from .order_listener import OrderListener
+from .order_rules import Circumstances, check, margin_impact
 from .orders import STOP_TYPES, Execution, Order, Refusal, Status, Ticket
 
 _UNTIL_CANCELLED = frozenset({"GTC", "GTD"})
 _IMMEDIATE = frozenset({"IOC", "FOK"})
-
-
-class OrderListener(Protocol):
-    """Who wants to know what became of orders."""
-
-    def order_changed(self, order: Order) -> None:
-        """An order was taken, or anything about it changed."""
-        ...
-
-    def order_executed(self, execution: Execution) -> None:
-        """A fill; the order's own change is told next, the commission after it."""
-        ...
-
-    def commission_charged(self, execution: Execution) -> None:
-        """The fill's commission report."""
-        ...
-
-    def order_noticed(self, client_id: int, order_id: int, notice: Refusal) -> None:
-        """An error or a warning about an order, or about an id that is no order."""
-        ...
-
-    def order_previewed(self, ticket: Ticket, impact: MarginImpact) -> None:
-        """The answer to a what-if order."""
-        ...
 
 
 class OrderDesk:
@@ -200,26 +176,18 @@ class OrderDesk:
         self.match(order)
 
     def _release_family(self, order: Order) -> None:
-        """A transmitted child sends its parent and its siblings off, too. TWS API: bracket orders."""
-        parent_id = order.ticket.parent_id
-        if not parent_id:
-            return
-        for held in self.book.live():
-            same_client = held.ticket.client_id == order.ticket.client_id
-            if same_client and parent_id in {held.ticket.order_id, held.ticket.parent_id} and held is not order:
-                self._release(held)
-
-    def _release(self, order: Order) -> None:
-        if order.status is Status.API_PENDING:
-            order.status = Status.PRE_SUBMITTED
-            self._changed(order)
-            self._start(order)
+        for held in list(held_family(self.book, order)):
+            held.status = Status.PRE_SUBMITTED
+            self._changed(held)
+            self._start(held)
 
     # --- changing
 
     def _change(self, order: Order, ticket: Ticket) -> Order | Refusal:
         if refusal := self._unchangeable(order, ticket) or check(ticket, self._around):
             return refusal
+        if ticket.quantity <= order.filled:
+            return Refusal(code=201, text=errors.rejected("The new quantity is not above the filled quantity."))
         order.ticket = ticket
         self._preset_tif(order)
         if order.ticket.order_type in STOP_TYPES:
@@ -242,8 +210,6 @@ class OrderDesk:
             return Refusal(code=105, text=errors.MODIFY_MISMATCH)
         if ticket.order_type != before.order_type:
             return Refusal(code=329, text="Order modify failed. Cannot change to the new order type.")
-        if ticket.quantity <= order.filled:
-            return Refusal(code=201, text=errors.rejected("The new quantity is not above the filled quantity."))
         return None
 
     # --- filling
@@ -310,28 +276,17 @@ class OrderDesk:
             if child.status is not Status.API_PENDING:
                 child.why_held = ""
                 self._start(child)
-        for other in self._group(order):
-            self.end(other, Status.CANCELLED, "Cancelled by System")
-
-    def _group(self, order: Order) -> Iterable[Order]:
-        mine = order.ticket
-        for other in self.book.live():
-            its = other.ticket
-            siblings = bool(mine.parent_id) and its.parent_id == mine.parent_id and its.client_id == mine.client_id
-            one_cancels_all = bool(mine.oca_group) and its.oca_group == mine.oca_group and its.account == mine.account
-            if (siblings or one_cancels_all) and other is not order and not other.is_final:
-                yield other
+        for rival in list(rivals(self.book, order)):
+            self.end(rival, Status.CANCELLED, "Cancelled by System")
 
     # --- circumstances
 
     def _waits_for_parent(self, order: Order) -> bool:
-        parent = self.book.find(order.ticket.client_id, order.ticket.parent_id) if order.ticket.parent_id else None
-        if parent is None or parent.status is Status.FILLED:
-            return False
-        if order.why_held != "child":
+        waits = waiting_parent(self.book, order) is not None
+        if waits and order.why_held != "child":
             order.why_held = "child"
             self._changed(order)
-        return True
+        return waits
 
     def _market_open(self, ticket: Ticket) -> bool:
         if not self._around.config.exchange_hours:
@@ -352,10 +307,6 @@ class OrderDesk:
     def _notice(self, order: Order, notice: Refusal) -> None:
         if not order.silent:
             self._listener.order_noticed(*order.key, notice)
-
-    def now(self) -> datetime:
-        """The desk's time."""
-        return self._clock.now()
 
 
 def _expired(order: Order, today: date) -> bool:

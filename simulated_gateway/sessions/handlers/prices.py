@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from simulated_gateway.exchange_hours import is_open
 from simulated_gateway.instruments import Instrument
 from simulated_gateway.sessions.session import Session
 from simulated_gateway.sessions.streams.market_line import MarketLine
@@ -17,6 +18,7 @@ from .general import Handler
 _LINE = "market data"
 #: Market data types that accept delayed data where there is no live data.
 _DELAYED_TYPES = frozenset({3, 4})
+_FROZEN_TYPES = frozenset({2, 4})
 _ALL_SNAPSHOTS = 3
 
 
@@ -33,7 +35,7 @@ def market_data(session: Session, request: Request) -> None:
     session.send_message(market_messages.tick_req_params(req_id, instrument.min_tick, "9c0001", _ALL_SNAPSHOTS))
     if delayed:
         session.error(req_id, 10167, errors.DELAYED_FOLLOWS)
-    session.send_message(market_messages.market_data_type(req_id, _kind_of_data(session, delayed=delayed)))
+    session.send_message(market_messages.market_data_type(req_id, _kind_of_data(session, instrument, delayed=delayed)))
     line = MarketLine(
         session,
         instrument,
@@ -48,11 +50,11 @@ def market_data(session: Session, request: Request) -> None:
     line.publish(session.brokerage.clock.monotonic())
 
 
-def _kind_of_data(session: Session, *, delayed: bool) -> int:
-    """TWS API: types 2 and 4 are frozen where the market is closed; here the market's own word decides."""
-    if delayed:
-        return 3
-    return 2 if session.market_data_type == 2 else 1
+def _kind_of_data(session: Session, instrument: Instrument, *, delayed: bool) -> int:
+    """TWS API: frozen is what a closed market left behind, for those who asked for frozen data."""
+    wants_frozen = session.market_data_type in _FROZEN_TYPES
+    frozen = wants_frozen and not is_open(instrument, session.brokerage.clock.now(), outside_rth=True)
+    return (3 if delayed else 1) + frozen
 
 
 def _unavailable(session: Session, request: Request, instrument: Instrument) -> Refusal | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from simulated_gateway.bar_requests import parse_bar_size
+from simulated_gateway.bar_requests import parse_bar_size, parse_duration
 from simulated_gateway.bars import Bar, InvalidRequest, bars
 from simulated_gateway.instruments import Instrument
 from simulated_gateway.sessions.session import Session
@@ -15,6 +16,7 @@ from simulated_gateway.wire.times import GATEWAY_ZONE, TIME_ZONES, exchange_time
 
 KIND = "history"
 _EPOCH_FORMAT = 2
+_FEW_DAYS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,9 @@ class HistoryRequest:
         if brokerage.config.history_seconds:
             await brokerage.clock.sleep(brokerage.config.history_seconds)
         try:
-            found = self._bars(question.duration)
+            # Many bars take seconds to make; the other clients must not wait for them.
+            large = self._is_large()
+            found = await asyncio.to_thread(self._bars, question.duration) if large else self._bars(question.duration)
         except InvalidRequest as refusal:
             self._session.error(question.req_id, refusal.code, refusal.text)
             self._finish()
@@ -70,6 +74,11 @@ class HistoryRequest:
         self._due = brokerage.clock.monotonic() + brokerage.config.live_bar_refresh
         if not question.keep_up_to_date:
             self._finish()
+
+    def _is_large(self) -> bool:
+        length = parse_duration(self._question.duration)
+        intraday = parse_bar_size(self._question.bar_size).seconds is not None
+        return intraday and (length.unit in {"W", "M", "Y"} or (length.unit == "D" and length.count > _FEW_DAYS))
 
     def _finish(self) -> None:
         self._session.streams.pop((KIND, self._question.req_id), None)
