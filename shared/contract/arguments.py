@@ -153,6 +153,7 @@ BarSize = Annotated[
 WhatToShow = Annotated[
     Literal[
         "TRADES",
+        "AGGTRADES",
         "MIDPOINT",
         "BID",
         "ASK",
@@ -162,7 +163,7 @@ WhatToShow = Annotated[
         "OPTION_IMPLIED_VOLATILITY",
     ],
     BeforeValidator(_upper),
-    Field(description="What the bars are made of. TRADES if left out; MIDPOINT for forex."),
+    Field(description="What the bars are made of. TRADES if left out; MIDPOINT for forex, AGGTRADES for crypto."),
 ]
 Expiration = Annotated[
     str,
@@ -214,6 +215,11 @@ class ContractQuery(ArgumentGroup):
     def note(self) -> str | None:
         """What was read differently from how it was written, for the answer to say."""
         return self._note
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for queries that mean the same, and only for those."""
+        return (self.explicit, *(getattr(self, name) for name in type(self).model_fields))
 
     @property
     def explicit(self) -> frozenset[str]:

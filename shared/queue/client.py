@@ -77,6 +77,8 @@ class JobClient:
         body, signature = seal(envelope, self._secret)
         now = int(time.time() * 1000)
         lane = (0, scripts.LANE_BOUNDARY) if trades else (scripts.LANE_BOUNDARY, scripts.CLAIMED)
+        if trades:
+            await self._reach()
         try:
             # The job's id makes this safe to repeat, and the Redis client does so once after a broken connection.
             outcome = await self._enqueue(
@@ -99,6 +101,13 @@ class JobClient:
             raise WorkerDown("no worker is running")
         if outcome == b"BUSY":
             raise Busy("too many calls are waiting")
+
+    async def _reach(self) -> None:
+        """Return if Redis answers: an absence noticed before the order leaves proves that it never did."""
+        try:
+            await self._store.ping()
+        except RedisAway as error:
+            raise QueueDown("Redis cannot be reached; the order was not handed over") from error
 
     async def _wait(self, job_id: str, inbox: Inbox, call: Call) -> str | None:
         """The answer from the reply channel, or from the result key where the reply was lost; None past patience."""

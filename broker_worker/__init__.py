@@ -1,0 +1,1 @@
+"""Process 2: the only connection to the gateway, the jobs' handlers, orders and market data."""

@@ -1,0 +1,118 @@
+"""The account tools."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import cast
+
+from broker_worker.gateway.budget import Lane
+from broker_worker.gateway.convert import exact
+from broker_worker.gateway.link import GatewayLink
+from broker_worker.positions import PositionBook
+from broker_worker.single_flight import SingleFlight
+from shared.contract import Call
+from shared.contract.accounts import AccountAmount, AccountSummary, AccountTools, Position
+from shared.contract.answers import Listing
+from shared.errors import InvalidArgument, WrongAccount
+
+TAGS = "NetLiquidation,TotalCashValue,BuyingPower,GrossPositionValue,$LEDGER:ALL"
+"""What one account summary request asks for. ``$LEDGER:ALL`` adds cash per currency. Source: TWS API."""
+
+_BASE = "BASE"
+"""The ledger's row for all currencies together."""
+
+Row = tuple[str, str, str, str]
+
+
+def one_account(link: GatewayLink, account: str | None) -> str:
+    """The account a call means; left out, the only one. Raises where that is not one of ours, or not clear."""
+    known = link.accounts
+    if account is None:
+        if len(known) == 1:
+            return known[0]
+        raise InvalidArgument(f"account is needed: there are {', '.join(known)}", action="name the account")
+    if account not in known:
+        raise WrongAccount(f"account {account} is not one of {', '.join(known)}")
+    return account
+
+
+def accounts_meant(link: GatewayLink, account: str | None) -> list[str]:
+    """The accounts of a list: the one named, or all."""
+    return list(link.accounts) if account is None else [one_account(link, account)]
+
+
+class AccountDesk(AccountTools):
+    """Answers what the accounts hold."""
+
+    def __init__(self, link: GatewayLink, positions: PositionBook) -> None:
+        self._link = link
+        self._positions = positions
+        self._flight = SingleFlight[str, list[Row]]()
+
+    async def get_account_summary(self, call: Call, account: str | None = None) -> AccountSummary:
+        """See the contract."""
+        _ = self._link.session  # the state of the link comes before any question about accounts
+        name = one_account(self._link, account)
+        rows = await self._flight.do("summary", self._summary)
+        by_tag: dict[str, dict[str, AccountAmount]] = defaultdict(dict)
+        for row_account, tag, value, currency in rows:
+            amount = _amount(value) if row_account == name else None
+            if amount is not None:
+                by_tag[tag][currency] = AccountAmount(tag=tag, value=amount, currency=currency, account=name)
+        base = next(iter(by_tag["NetLiquidation"]), None) or None
+        cash = by_tag["CashBalance"]
+        return AccountSummary(
+            account=name,
+            base_currency=base,
+            net_liquidation=_only(by_tag["NetLiquidation"]),
+            cash_balance=_in_base(cash.get(_BASE), base),
+            total_cash_value=_only(by_tag["TotalCashValue"]),
+            buying_power=_only(by_tag["BuyingPower"]),
+            gross_position_value=_only(by_tag["GrossPositionValue"]),
+            cash_by_currency=[amount for currency, amount in sorted(cash.items()) if currency != _BASE],
+            as_of=datetime.now(UTC),
+        )
+
+    async def get_positions(
+        self, call: Call, account: str | None = None, cursor: str | None = None
+    ) -> Listing[Position]:
+        """See the contract."""
+        session = self._link.session
+        holdings = await self._positions.valued(session, accounts_meant(self._link, account))
+        rows = [holding.as_position() for holding in holdings]
+        return Listing[Position].page(rows, cursor=cursor, as_of=datetime.now(UTC))
+
+    async def _summary(self) -> list[Row]:
+        """Every account's values. Subscriptions are scarce (two at once), so it is taken back at once."""
+        session = self._link.session
+        used: list[int] = []
+
+        def send(request: int) -> None:
+            used.append(request)
+            session.client.reqAccountSummary(request, "All", TAGS)
+
+        try:
+            return cast("list[Row]", await session.ask(Lane.ACCOUNT, 6.0, send))
+        finally:
+            if used and session.alive:
+                await session.tell(Lane.ACCOUNT, lambda: session.client.cancelAccountSummary(used[0]))
+
+
+def _amount(text: str) -> Decimal | None:
+    """The value of a row, where it is a number: some tags carry words."""
+    try:
+        return exact(text)
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def _only(values: dict[str, AccountAmount]) -> AccountAmount | None:
+    """The one value of a tag that has one."""
+    return next(iter(values.values()), None)
+
+
+def _in_base(amount: AccountAmount | None, base: str | None) -> AccountAmount | None:
+    """The ledger's total, in the name of the base currency instead of the word BASE."""
+    return amount.model_copy(update={"currency": base}) if amount is not None and base else amount

@@ -1,0 +1,210 @@
+"""What is wired to what in the worker process: the only place that builds its parts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from broker_worker.accounts import AccountDesk
+from broker_worker.beacon import keep_status
+from broker_worker.contracts import ContractBook, ContractDesk
+from broker_worker.gateway.budget import MessageBudget
+from broker_worker.gateway.link import GatewayLink, LinkConfig
+from broker_worker.gateway.outages import Outages
+from broker_worker.jobs import JobRunner, Policy
+from broker_worker.market_data.desk import MarketDataDesk
+from broker_worker.market_data.quotes import QuoteBoard
+from broker_worker.orders.book import OrderBook
+from broker_worker.orders.desk import OrderDesk
+from broker_worker.orders.journal import Journal
+from broker_worker.orders.placing import Placer
+from broker_worker.positions import PositionBook
+from broker_worker.settings import WorkerSettings
+from shared import VERSION
+from shared.contract import OPERATIONS, Toolset
+from shared.contract.accounts import AccountTools
+from shared.contract.contracts import ContractTools
+from shared.contract.handlers import check_handler
+from shared.contract.market_data import MarketDataTools
+from shared.contract.orders import OrderTools
+from shared.contract.status import WorkerStatus
+from shared.queue.lease import Lease
+from shared.queue.worker import JobWorker
+from shared.redis_keys import Keys
+from shared.redis_store import Store
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 10.0
+"""After SIGTERM: how long jobs and orders under way may take to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerWorker:
+    """The parts of one worker process."""
+
+    settings: WorkerSettings
+    store: Store
+    keys: Keys
+    lease: Lease
+    link: GatewayLink
+    quotes: QuoteBoard
+    placer: Placer
+    jobs: JobWorker
+    outages: Outages
+
+    def status(self) -> WorkerStatus:
+        """What get_status shows of this worker."""
+        now = datetime.now(UTC)
+        return WorkerStatus(
+            version=VERSION,
+            heartbeat=now,
+            link=self.link.state,
+            link_since=self.link.since,
+            link_detail=self.link.detail,
+            gateway_version=self.link.server_version,
+            trading_mode=self.settings.ibkr_trading_mode,
+            readonly=self.settings.readonly,
+            read_only_api=self.settings.ibkr_read_only_api,
+            accounts=self.link.accounts,
+            data_kind=self.quotes.last_kind,
+            competing_session=self.quotes.competing,
+            next_restart=self.outages.next_restart(now),
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop, then drain: no new jobs, what runs is finished, the lease is given back."""
+        serving = [
+            _task(self.jobs.run(), "jobs"),
+        ]
+        supporting = [
+            _task(self.lease.keep(), "lease"),
+            _task(self.link.run(), "link"),
+            _task(self.quotes.sweep(), "quotes"),
+            _task(self.placer.keep_journal(), "journal"),
+            _task(self.jobs.store_answers(), "answers"),
+            _task(keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder)), "status"),
+        ]
+        stopping = _task(_wait(stop), "stop")
+        try:
+            await asyncio.wait([*serving, *supporting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            await _cancel(serving)
+            await self.placer.drain(DRAIN_SECONDS)
+            left = await self.jobs.drain(DRAIN_SECONDS)
+            log.info("drained; %d jobs were cut short", left)
+        finally:
+            await _cancel([stopping, *serving, *supporting])
+            await self.store.close()
+        for task in [*serving, *supporting]:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+
+def build(settings: WorkerSettings, store: Store, link_config: LinkConfig | None = None) -> BrokerWorker:
+    """Everything, connected to nothing yet: the start waits neither for Redis nor for the gateway."""
+    keys = Keys(settings.gateway_session)
+    lease = Lease(store, keys, f"{socket.gethostname()}-{os.getpid()}")
+    outages = Outages(settings.restart_time, settings.zone)
+    book = OrderBook(client_id=settings.ibkr_client_id, read_only_api=settings.ibkr_read_only_api)
+    positions = PositionBook()
+    quotes = QuoteBoard(settings.max_market_data_lines)
+    link = GatewayLink(
+        link_config or link_config_of(settings, outages),
+        MessageBudget(settings.max_messages_per_second),
+        book,
+        positions,
+        quotes,
+        [book.synchronise, positions.synchronise, quotes.synchronise],
+    )
+    contracts = ContractBook(link)
+    journal = Journal(store, keys)
+    placer = Placer(link, book, journal, lease, outages, settings.ibkr_client_id)
+    handlers: dict[type[Toolset], Toolset] = {
+        AccountTools: AccountDesk(link, positions),
+        OrderTools: OrderDesk(link, contracts, book, journal, placer, settings.ibkr_client_id),
+        MarketDataTools: MarketDataDesk(link, contracts, quotes),
+        ContractTools: ContractDesk(link),
+    }
+    check_served(handlers)
+    policy = Policy(
+        session=settings.gateway_session,
+        secret=settings.job_signing_secret.get_secret_value().encode(),
+        readonly=settings.readonly,
+        trading_mode=settings.ibkr_trading_mode,
+    )
+    return BrokerWorker(
+        settings=settings,
+        store=store,
+        keys=keys,
+        lease=lease,
+        link=link,
+        quotes=quotes,
+        placer=placer,
+        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy)),
+        outages=outages,
+    )
+
+
+def link_config_of(settings: WorkerSettings, outages: Outages) -> LinkConfig:
+    """Where the gateway of the configured mode is."""
+    return LinkConfig(
+        host=settings.ibkr_host,
+        port=settings.gateway_port,
+        client_id=settings.ibkr_client_id,
+        mode=settings.ibkr_trading_mode,
+        time_zone=settings.ibkr_time_zone,
+        outages=outages,
+    )
+
+
+def check_served(handlers: dict[type[Toolset], Toolset]) -> None:
+    """Return if every tool the worker answers is implemented as declared; raises ``TypeError`` naming all mistakes."""
+    mistakes = [
+        f"nobody answers {operation.name}"
+        for operation in OPERATIONS.values()
+        if operation.marker.answered_by == "worker" and operation.toolset not in handlers
+    ]
+    for toolset, handler in handlers.items():
+        mistakes += check_handler(handler, toolset)
+    if mistakes:
+        raise TypeError("the worker does not fit its contract: " + "; ".join(mistakes))
+
+
+async def serve(settings: WorkerSettings) -> None:
+    """Run the worker until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    worker = build(settings, Store.at(settings.redis_url))
+    log.info(
+        "worker %s for gateway session %s: %s trading at %s:%d%s",
+        VERSION,
+        settings.gateway_session,
+        settings.ibkr_trading_mode,
+        settings.ibkr_host,
+        settings.gateway_port,
+        ", READONLY" if settings.readonly else "",
+    )
+    await worker.run(stop)
+
+
+def _task(work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+    return asyncio.create_task(work, name=name)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

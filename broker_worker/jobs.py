@@ -1,0 +1,137 @@
+"""One job, from what somebody put into Redis to the answer: read, checked again, run within its time, answered.
+
+The worker trusts nobody: not the frontend, not Redis, not the agent. A refusal is an answer too; nothing raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
+from shared.contract.orders import OrderState, order_answer, refused
+from shared.envelope import Envelope, error_text, result_text, unseal
+from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
+from shared.queue.replies import message
+from shared.queue.worker import Done, Job
+
+log = logging.getLogger(__name__)
+
+READONLY_REASON = "READONLY is set for this worker: orders are refused, queries work"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What this worker allows, decided from its own environment alone."""
+
+    session: str
+    secret: bytes
+    readonly: bool
+    trading_mode: Literal["paper", "live"]
+
+
+class JobRunner:
+    """Runs jobs on the classes that implement the contract."""
+
+    def __init__(self, handlers: Mapping[type[Toolset], Toolset], policy: Policy) -> None:
+        self._handlers = handlers
+        self._policy = policy
+
+    async def __call__(self, job: Job) -> Done:
+        """The job's answer."""
+        started = time.monotonic()
+        envelope: Envelope | None = None
+        try:
+            envelope = unseal(job.body, job.signature, self._policy.secret)
+            answer = result_text(await self._answer(envelope, job))
+            outcome = "ok"
+        except BridgeError as error:
+            answer, outcome = error_text(error), error.code
+        except asyncio.CancelledError:
+            # Only the drain at the end of this process cancels a job: the caller is told, and the task ends here.
+            answer, outcome = error_text(_stopping(envelope)), "stopped"
+        except Exception:
+            log.exception("job %s failed", job.id)
+            answer, outcome = error_text(Internal(f"request {job.id} failed")), Internal.code
+        log.info(
+            "job %s: %s",
+            job.id,
+            outcome,
+            extra={
+                "operation": envelope.operation if envelope else None,
+                "caller": envelope.caller if envelope else None,
+                "request_id": envelope.request_id if envelope else None,
+                "ms": round((time.monotonic() - started) * 1000, 1),
+            },
+        )
+        return Done(answer, envelope.reply_to if envelope else None)
+
+    async def _answer(self, envelope: Envelope, job: Job) -> BaseModel:
+        operation = self._permitted(envelope, job)
+        parsed = operation.parse(envelope.arguments)
+        trades = operation.marker.effect is Effect.TRADES
+        if trades and self._policy.readonly:
+            return refused(operation.name, parsed, READONLY_REASON)
+        seconds = (envelope.deadline - datetime.now(UTC)).total_seconds()
+        if seconds <= 0:
+            return _late(operation, parsed)
+        call = Call(
+            caller=envelope.caller,
+            scopes=envelope.scopes,
+            request_id=envelope.request_id,
+            deadline=envelope.deadline,
+            progress=lambda text: job.progress(envelope.reply_to, message("P", job.id, text)),
+        )
+        try:
+            async with asyncio.timeout(min(seconds, operation.marker.time_limit)):
+                return await operation.invoke(self._handlers[operation.toolset], call, parsed)
+        except TimeoutError:
+            if trades:
+                raise OrderUnresolved("the gateway did not answer in time") from None
+            raise TimedOut(f"{operation.name} was not done within {operation.marker.time_limit:g} s") from None
+
+    def _permitted(self, envelope: Envelope, job: Job) -> Operation:
+        """The operation, where this caller may have it run here."""
+        if envelope.session != self._policy.session:
+            raise NotPermitted(f"the job is for gateway session {envelope.session!r}, not for this one")
+        operation = OPERATIONS.get(envelope.operation)
+        if operation is None or operation.marker.answered_by != "worker":
+            raise UnreadableJob(f"this worker does not know the operation {envelope.operation[:60]!r}")
+        effect = operation.marker.effect
+        if effect.scope not in envelope.scopes:
+            raise NotPermitted(f"{operation.name} needs the scope {effect.scope}", action="use a key with that scope")
+        if effect is Effect.TRADES:
+            if not job.trades:
+                raise UnreadableJob(f"{operation.name} came by the lane of the queries")
+            if self._policy.trading_mode == "live" and not self._policy.secret:
+                raise NotPermitted(
+                    "live orders need signed jobs", action="set JOB_SIGNING_SECRET for the frontends and the worker"
+                )
+        return operation
+
+
+def _late(operation: Operation, parsed: Mapping[str, Any]) -> BaseModel:
+    """The deadline passed while the job was waiting: nobody waits any more, and nothing is begun."""
+    if operation.marker.effect is not Effect.TRADES or "terms" not in parsed:
+        raise TimedOut("the deadline passed before the worker could begin; certainly nothing was sent")
+    return order_answer(
+        parsed,
+        state=OrderState.EXPIRED,
+        message="the deadline passed before the worker could begin it; it was never sent",
+        may_resubmit=True,
+        next_step="Place it again if it is still wanted.",
+    )
+
+
+def _stopping(envelope: Envelope | None) -> BridgeError:
+    operation = OPERATIONS.get(envelope.operation) if envelope else None
+    if operation is not None and operation.marker.effect is Effect.TRADES:
+        return OrderUnresolved("the worker was stopped while the order was under way")
+    return WorkerDown("the worker was stopped before it could answer")

@@ -1,0 +1,1 @@
+"""Prices, bars and option chains from the gateway."""

@@ -1,0 +1,97 @@
+"""Option chains: which classes, expirations and strikes an underlying has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from broker_worker.contracts import Resolved
+from broker_worker.gateway.budget import Lane
+from broker_worker.gateway.convert import exact
+from broker_worker.single_flight import SingleFlight
+from shared.contract.market_data import OptionChain
+from shared.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from broker_worker.gateway.session import Session
+
+SECONDS = 12.0
+STRIKES_SHOWN = 20
+Row = tuple[str, str, str, list[str], list[float]]
+"""Exchange, trading class, multiplier, expirations, strikes. Source: TWS API, securityDefinitionOptionParameter."""
+
+
+class ChainBook:
+    """Fetches chains; identical questions in flight share one request."""
+
+    def __init__(self) -> None:
+        self._flight = SingleFlight[int, list[Row]]()
+
+    async def rows(self, session: Session, underlying: Resolved) -> list[Row]:
+        """What the gateway says of every class at every exchange."""
+        contract = underlying.contract
+        exchange = contract.exchange if contract.secType == "FUT" else ""
+        return await self._flight.do(
+            contract.conId,
+            lambda: session.ask(
+                Lane.QUOTE,
+                SECONDS,
+                lambda request: session.client.reqSecDefOptParams(
+                    request, contract.symbol, exchange, contract.secType, contract.conId
+                ),
+            ),
+        )
+
+
+def chains(rows: list[Row], expiration: str | None, price: Decimal | None) -> list[OptionChain]:
+    """The rows as the contract shows them, SMART first; with an expiration, only what has it, with strikes.
+
+    Raises ``InvalidArgument`` that lists the expirations where none has the one asked for.
+    """
+    grouped: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if expiration is None or expiration in row[3]:
+            grouped[row[0], row[1]].append(row)
+    if expiration is not None and rows and not grouped:
+        dates = sorted({as_date(text) for row in rows for text in row[3]})
+        raise InvalidArgument(
+            f"no option expires on {as_date(expiration)}", action=f"use one of {', '.join(dates[:14])}"
+        )
+    order = sorted(grouped, key=lambda key: (key[0] != "SMART", key))
+    return [_chain(key, grouped[key], price if expiration else None, shown=expiration is not None) for key in order]
+
+
+def as_date(text: str) -> str:
+    """An expiration as ``yyyy-mm-dd``."""
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+
+
+def wire_date(text: str) -> str:
+    """An expiration as the gateway writes it; raises ``InvalidArgument`` for a day no calendar has."""
+    digits = text.replace("-", "")
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).strftime("%Y%m%d")
+    except ValueError:
+        raise InvalidArgument(f"expiration {text} is not a date") from None
+
+
+def _chain(key: tuple[str, str], rows: list[Row], price: Decimal | None, *, shown: bool) -> OptionChain:
+    strikes = sorted({strike for row in rows for value in row[4] if (strike := exact(value)) is not None})
+    return OptionChain(
+        exchange=key[0],
+        trading_class=key[1],
+        multipliers=sorted({number for row in rows if (number := exact(row[2])) is not None}),
+        expirations=sorted({as_date(text) for row in rows for text in row[3]}),
+        strike_range=[strikes[0], strikes[-1]] if strikes else [],
+        strikes=around(strikes, price) if shown else [],
+    )
+
+
+def around(strikes: list[Decimal], price: Decimal | None, most: int = STRIKES_SHOWN) -> list[Decimal]:
+    """The strikes nearest to the price, ascending; around the middle of the list where no price is known."""
+    if not strikes:
+        return []
+    money = price if price is not None else strikes[len(strikes) // 2]
+    return sorted(sorted(strikes, key=lambda strike: abs(strike - money))[:most])

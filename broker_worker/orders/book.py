@@ -1,0 +1,285 @@
+"""All orders of today that the gateway has told of, and ours that are on their way.
+
+ib_async's own order states are not used: informational errors mislead them. Every message is applied here in the
+sequence it came; repeated and late ones change nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ib_async import ExecutionFilter
+
+from broker_worker.gateway import errors
+from broker_worker.gateway.budget import Lane
+from broker_worker.gateway.callbacks import OrderListener
+from broker_worker.gateway.convert import exact, exact_or_zero, plain_text, positive, whole
+from broker_worker.orders.record import Fill, OrderRecord, execution_stem
+from shared.errors import BridgeError, NotPermitted
+
+if TYPE_CHECKING:
+    from ib_async import CommissionReport, Contract, Execution, Order, OrderState
+
+    from broker_worker.gateway.session import Session
+
+log = logging.getLogger(__name__)
+
+REF_PREFIX = "mcp-"
+"""Of every orderRef this worker sends."""
+SYNC_SECONDS = 8.0
+FORGET_AFTER = timedelta(days=2)
+_MOST_WARNINGS = 5
+
+
+class OrderBook(OrderListener):
+    """Finds orders by what names them, and hears everything that is said about them."""
+
+    def __init__(self, *, client_id: int, read_only_api: bool) -> None:
+        self._client_id = client_id
+        self._read_only_api = read_only_api
+        self.changed_refs: set[str] = set()
+        """Ours that changed since the journal was last brought up to date."""
+        self.any_change = asyncio.Event()
+        self._by_ref: dict[str, OrderRecord] = {}
+        self._by_perm: dict[int, OrderRecord] = {}
+        self._by_id: dict[tuple[int, int], OrderRecord] = {}
+        self._by_execution: dict[str, OrderRecord] = {}
+
+    def __iter__(self) -> Iterator[OrderRecord]:
+        """Every order once, newest first."""
+        unique = {id(record): record for index in (self._by_ref, self._by_perm) for record in index.values()}
+        return iter(sorted(unique.values(), key=lambda record: record.perm_id or 2**62, reverse=True))
+
+    def by_ref(self, ref: str) -> OrderRecord | None:
+        """One of ours, by its orderRef."""
+        return self._by_ref.get(ref)
+
+    def by_perm(self, perm_id: int) -> OrderRecord | None:
+        """Any order, by its permanent id."""
+        return self._by_perm.get(perm_id)
+
+    def by_order_id(self, order_id: int) -> list[OrderRecord]:
+        """Every order with this number; it is unique only within the client that placed it."""
+        return [record for record in self if record.order_id == order_id]
+
+    def expect(self, record: OrderRecord) -> None:
+        """One of ours is about to be sent: what is said about its order id is about it."""
+        self._by_ref[record.ref] = record
+        if record.order_id is not None:
+            self._by_id[self._client_id, record.order_id] = record
+
+    async def synchronise(self, session: Session) -> None:
+        """Read all that the gateway knows of today. What was under way and has no trace afterwards is lost sight of."""
+        self._forget_old()
+        started = datetime.now(UTC)
+        await self.refresh(session, strict=True)
+        await session.ask(Lane.ACCOUNT, SYNC_SECONDS, lambda request: _ask_executions(session, request))
+        for record in self:
+            if not record.state.final and record.seen < started:
+                log.warning("order %s: no trace at the gateway after synchronising", record.ref or record.perm_id)
+                record.lost = True
+                self._touch(record)
+
+    async def refresh(self, session: Session, lane: Lane = Lane.ACCOUNT, *, strict: bool = False) -> str | None:
+        """Read open and completed orders of every client; what could not be read, and why, or None.
+
+        ``strict`` raises where the gateway should have answered.
+        """
+        missing: list[str] = []
+        client = session.client
+        wanted: list[tuple[str, str, Any]] = [
+            ("openOrders", "open orders", client.reqAllOpenOrders),
+            ("completedOrders", "completed orders", lambda: client.reqCompletedOrders(False)),
+        ]
+        for key, words, send in wanted:
+            if self._read_only_api and key == "completedOrders":
+                missing.append(words)
+                continue
+            try:
+                await session.ask_named(key, lane, SYNC_SECONDS, send)
+            except BridgeError as error:
+                if strict and not isinstance(error, NotPermitted):
+                    raise
+                missing.append(words)
+        if not missing:
+            return None
+        why = "the gateway's read-only API does not give them" if self._read_only_api else "the gateway did not answer"
+        return f"incomplete: {' and '.join(missing)} are missing, {why}"
+
+    def _forget_old(self) -> None:
+        """Orders that ended days ago are the journal's matter."""
+        horizon = datetime.now(UTC) - FORGET_AFTER
+
+        def old(record: OrderRecord) -> bool:
+            return record.state.final and record.seen < horizon
+
+        self._by_ref = {key: record for key, record in self._by_ref.items() if not old(record)}
+        self._by_perm = {key: record for key, record in self._by_perm.items() if not old(record)}
+        self._by_id = {key: record for key, record in self._by_id.items() if not old(record)}
+        self._by_execution = {key: record for key, record in self._by_execution.items() if not old(record)}
+
+    def _find(self, order: Order) -> OrderRecord | None:
+        perm_id = whole(order.permId)
+        if order.orderRef.startswith(REF_PREFIX):
+            return self._by_ref.get(order.orderRef)
+        if perm_id is not None and perm_id in self._by_perm:
+            return self._by_perm[perm_id]
+        order_id = whole(order.orderId)
+        return None if order_id is None else self._by_id.get((order.clientId, order_id))
+
+    def _learn(self, contract: Contract, order: Order) -> OrderRecord:
+        """The record of an order whose terms came in a message, made or brought up to date."""
+        record = self._find(order)
+        terms = {
+            "quantity": exact_or_zero(order.totalQuantity) or exact_or_zero(order.filledQuantity),
+            "limit_price": exact(order.lmtPrice) if "LMT" in order.orderType else None,
+            "stop_price": exact(order.auxPrice) if order.orderType in {"STP", "STP LMT", "TRAIL"} else None,
+            "order_type": order.orderType,
+            "tif": order.tif,
+            "outside_rth": order.outsideRth,
+        }
+        if record is None:
+            record = OrderRecord(
+                ref=order.orderRef,
+                account=order.account,
+                con_id=contract.conId,
+                symbol=contract.symbol,
+                sec_type=contract.secType,
+                currency=contract.currency,
+                action=order.action,
+                **terms,  # type: ignore[arg-type]
+            )
+        else:
+            for field_name, value in terms.items():
+                setattr(record, field_name, value)
+        self._name(record, order_id=whole(order.orderId), perm_id=whole(order.permId), client_id=order.clientId)
+        return record
+
+    def _name(self, record: OrderRecord, *, order_id: int | None, perm_id: int | None, client_id: int | None) -> None:
+        """Note every name by which the gateway calls an order."""
+        if record.ref.startswith(REF_PREFIX):
+            self._by_ref[record.ref] = record
+        if perm_id is not None:
+            record.perm_ids.add(perm_id)
+            self._by_perm[perm_id] = record
+        if order_id is not None and order_id > 0:
+            record.order_id, record.client_id = order_id, client_id
+            if client_id is not None:
+                self._by_id[client_id, order_id] = record
+        elif client_id is not None and record.client_id is None and order_id is not None:
+            record.client_id = client_id
+
+    def on_open_order(self, contract: Contract, order: Order, state: OrderState) -> None:
+        """An order's terms, with the status it has."""
+        if order.whatIf:
+            return
+        record = self._learn(contract, order)
+        record.note_status(state.status)
+        if state.warningText:
+            self._warn(record, plain_text(state.warningText))
+        self._touch(record)
+
+    def on_status(
+        self, order_id: int, status: str, filled: float, remaining: float, average: float, perm_id: int, client_id: int
+    ) -> None:
+        """A status, which may repeat or come late."""
+        perm = whole(perm_id)
+        record = self._by_perm.get(perm) if perm is not None else None
+        if record is None:
+            record = self._by_id.get((client_id, order_id))
+        if record is None:
+            log.info("a status for an order not known: client %d, order %d, perm %s", client_id, order_id, perm)
+            return
+        self._name(record, order_id=whole(order_id), perm_id=perm, client_id=client_id)
+        record.note_status(status)
+        record.note_filled(exact_or_zero(filled), positive(average))
+        self._touch(record)
+
+    def on_execution(self, contract: Contract, execution: Execution) -> None:
+        """A fill, live or from the day's list."""
+        perm, order_id = whole(execution.permId), whole(execution.orderId)
+        record = self._by_ref.get(execution.orderRef) or (self._by_perm.get(perm) if perm is not None else None)
+        if record is None and order_id is not None:
+            record = self._by_id.get((execution.clientId, order_id))
+        if record is None:
+            record = self._from_execution(contract, execution)
+        self._name(record, order_id=order_id, perm_id=perm, client_id=execution.clientId)
+        self._by_execution[execution_stem(execution.execId)] = record
+        record.note_fill(
+            Fill(execution.execId, exact_or_zero(execution.shares), exact_or_zero(execution.price), execution.time)
+        )
+        self._touch(record)
+
+    def _from_execution(self, contract: Contract, execution: Execution) -> OrderRecord:
+        """An order known only by its fills, as where completed orders are not given."""
+        return OrderRecord(
+            ref=execution.orderRef,
+            account=execution.acctNumber,
+            con_id=contract.conId,
+            symbol=contract.symbol,
+            sec_type=contract.secType,
+            currency=contract.currency,
+            action={"BOT": "BUY", "SLD": "SELL"}.get(execution.side, execution.side),
+            order_type="",
+            quantity=exact_or_zero(execution.cumQty),
+            limit_price=None,
+            stop_price=None,
+            tif="",
+            outside_rth=False,
+            status="Filled",
+            warnings=["known only by its executions: quantity and type may be incomplete"],
+        )
+
+    def on_commission(self, report: CommissionReport) -> None:
+        """What a fill cost."""
+        record = self._by_execution.get(execution_stem(report.execId))
+        if record is not None:
+            record.note_commission(report.execId, exact(report.commission), report.currency or None)
+            self._touch(record)
+
+    def on_completed(self, contract: Contract, order: Order, state: OrderState) -> None:
+        """An order of today that can no longer fill."""
+        record = self._learn(contract, order)
+        record.note_status(state.status)
+        record.note_filled(exact_or_zero(order.filledQuantity), None)
+        if state.completedStatus and record.refusal is None and not record.filled:
+            record.refusal = plain_text(state.completedStatus)
+        self._touch(record)
+
+    def on_order_error(self, order_id: int, code: int, text: str) -> bool:
+        """An error that names an order id; whether it is one of ours.
+
+        Only a known refusal of an order the gateway has not acknowledged is taken for one: an unknown code read as a
+        refusal would invite a second order.
+        """
+        record = self._by_id.get((self._client_id, order_id))
+        if record is None:
+            return False
+        words = plain_text(text)
+        log.info("gateway on order %s: %d %s", record.ref, code, words)
+        if code == errors.CANCELLED:
+            record.refusal = record.refusal or words
+        elif code == errors.REJECTED or (code in errors.REFUSES_NEW_ORDER and not record.acknowledged):
+            record.refused, record.refusal = True, words
+        else:
+            self._warn(record, f"{words} (gateway code {code})")
+        self._touch(record)
+        return True
+
+    def _touch(self, record: OrderRecord) -> None:
+        record.touch()
+        if record.ref.startswith(REF_PREFIX):
+            self.changed_refs.add(record.ref)
+            self.any_change.set()
+
+    def _warn(self, record: OrderRecord, text: str) -> None:
+        if text not in record.warnings and len(record.warnings) < _MOST_WARNINGS:
+            record.warnings.append(text)
+
+
+def _ask_executions(session: Session, request: int) -> None:
+    session.client.reqExecutions(request, ExecutionFilter())

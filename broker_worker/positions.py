@@ -1,0 +1,126 @@
+"""What the accounts hold, kept up by the gateway, and what it is worth now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from broker_worker.gateway.budget import Lane
+from broker_worker.gateway.callbacks import PositionListener
+from broker_worker.gateway.convert import exact, exact_or_zero
+from shared.contract.accounts import Position
+
+if TYPE_CHECKING:
+    from ib_async import Contract
+
+    from broker_worker.gateway.session import Session
+
+PATIENCE = 2.0
+"""Seconds to wait for the worth of holdings just asked about; the gateway sends it once a second."""
+SYNC_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Holding:
+    """One account's holding of one contract."""
+
+    account: str
+    contract: Contract
+    quantity: Decimal
+    average_cost: Decimal | None
+    updated: datetime
+    market_value: Decimal | None = None
+    unrealized: Decimal | None = None
+    realized: Decimal | None = None
+    pnl_request: int | None = None
+    valued: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def as_position(self) -> Position:
+        """The holding as the contract shows it."""
+        contract = self.contract
+        units = self.quantity * (exact(contract.multiplier) or Decimal(1))
+        price = self.market_value / units if self.market_value is not None and units else None
+        return Position(
+            account=self.account,
+            symbol=contract.symbol,
+            sec_type=contract.secType,
+            exchange=contract.primaryExchange or contract.exchange or None,
+            currency=contract.currency,
+            con_id=contract.conId,
+            quantity=self.quantity,
+            avg_cost=self.average_cost,
+            market_price=round(price, 6).normalize() if price is not None else None,
+            market_value=self.market_value,
+            unrealized_pnl=self.unrealized,
+            realized_pnl=self.realized,
+            as_of=self.updated,
+        )
+
+
+class PositionBook(PositionListener):
+    """All holdings. Their number is bounded by what the accounts hold."""
+
+    def __init__(self) -> None:
+        self._holdings: dict[tuple[str, int], Holding] = {}
+        self._by_request: dict[int, Holding] = {}
+
+    async def synchronise(self, session: Session) -> None:
+        """Read all holdings anew; the gateway keeps sending changes until the session ends."""
+        self._holdings.clear()
+        self._by_request.clear()
+        await session.ask_named("positions", Lane.ACCOUNT, SYNC_SECONDS, session.client.reqPositions)
+
+    async def valued(self, session: Session, accounts: Iterable[str]) -> list[Holding]:
+        """The holdings of these accounts, sorted, with their worth where the gateway gives it in time."""
+        wanted = set(accounts)
+        holdings = [holding for (account, _), holding in sorted(self._holdings.items()) if account in wanted]
+        for holding in holdings:
+            if holding.pnl_request is None:
+                await self._subscribe(session, holding)
+        waits = [asyncio.ensure_future(holding.valued.wait()) for holding in holdings if not holding.valued.is_set()]
+        if waits:
+            await asyncio.wait(waits, timeout=PATIENCE)
+            for wait in waits:
+                wait.cancel()
+        return holdings
+
+    async def _subscribe(self, session: Session, holding: Holding) -> None:
+        request = holding.pnl_request = session.client.getReqId()
+        self._by_request[request] = holding
+        await session.tell(
+            Lane.ACCOUNT,
+            lambda: session.client.reqPnLSingle(request, holding.account, "", holding.contract.conId),
+        )
+
+    def on_position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
+        """A holding as it is now; 0 where it was closed."""
+        key = (account, contract.conId)
+        amount = exact_or_zero(quantity)
+        if not amount:
+            closed = self._holdings.pop(key, None)
+            if closed is not None and closed.pnl_request is not None:
+                self._by_request.pop(closed.pnl_request, None)
+            return
+        now = datetime.now(UTC)
+        holding = self._holdings.get(key)
+        if holding is None:
+            self._holdings[key] = Holding(account, contract, amount, exact(average_cost), now)
+            return
+        if amount != holding.quantity:
+            # The worth was that of the old quantity; the next update brings the new one.
+            holding.market_value = holding.unrealized = None
+            holding.valued.clear()
+        holding.quantity, holding.average_cost, holding.updated = amount, exact(average_cost), now
+
+    def on_pnl(self, request: int, unrealized: float, realized: float, value: float) -> None:
+        """One holding's profit and worth."""
+        holding = self._by_request.get(request)
+        if holding is None:
+            return
+        holding.unrealized, holding.realized, holding.market_value = exact(unrealized), exact(realized), exact(value)
+        holding.updated = datetime.now(UTC)
+        holding.valued.set()

@@ -1,0 +1,73 @@
+"""The worker's settings."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from shared.settings import BridgeSettings, Port, Switch
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be a time zone such as America/New_York or Europe/Zurich")
+    return name
+
+
+def _clock_time(text: str) -> str:
+    if text and not re.fullmatch(r"(0?[1-9]|1[0-2]):[0-5]\d ?(AM|PM)|([01]?\d|2[0-3]):[0-5]\d", text.upper()):
+        raise ValueError("must be a time such as 11:45 PM or 23:45")
+    return text
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+class WorkerSettings(BridgeSettings):
+    """What the worker reads beside the shared settings."""
+
+    ibkr_trading_mode: Annotated[Literal["paper", "live"], BeforeValidator(_lower)] = Field(
+        default="paper", description="paper or live; chooses the port, and the accounts must fit."
+    )
+    ibkr_host: str = Field(default="127.0.0.1", min_length=1, description="Where IB Gateway listens.")
+    ibkr_gateway_live_port: Port = Field(default=4003, description="Its port in live mode.")
+    ibkr_gateway_paper_port: Port = Field(default=4004, description="Its port in paper mode.")
+    ibkr_client_id: int = Field(default=1, ge=0, le=2**31 - 1, description="API client id; one worker, one id.")
+    ibkr_read_only_api: Switch = Field(
+        default=False,
+        description="Set where the gateway's own read-only API is on; it then refuses some order queries.",
+    )
+    ibkr_time_zone: Annotated[str, AfterValidator(_known_zone)] = Field(
+        default="America/New_York", description="Time zone the gateway runs in."
+    )
+    ibkr_auto_restart_time: Annotated[str, AfterValidator(_clock_time)] = Field(
+        default="", description="The gateway's daily restart in its time zone, such as 11:45 PM; empty if none."
+    )
+    max_messages_per_second: int = Field(
+        default=45, ge=10, le=50, description="Messages to the gateway; it closes the connection above 50."
+    )
+    max_market_data_lines: int = Field(default=90, ge=1, le=1000, description="Streaming market data lines at most.")
+
+    @property
+    def gateway_port(self) -> int:
+        """The port of the configured mode."""
+        return self.ibkr_gateway_live_port if self.ibkr_trading_mode == "live" else self.ibkr_gateway_paper_port
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The gateway's time zone."""
+        return ZoneInfo(self.ibkr_time_zone)
+
+    @property
+    def restart_time(self) -> time | None:
+        """The gateway's daily restart, in its zone."""
+        match = re.fullmatch(r"(\d{1,2}):(\d\d) ?(AM|PM)?", self.ibkr_auto_restart_time.upper())
+        if match is None:
+            return None
+        hour, half = int(match[1]), match[3]
+        return time(hour % 12 + (12 if half == "PM" else 0) if half else hour, int(match[2]))
