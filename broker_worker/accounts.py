@@ -11,7 +11,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.link import GatewayLink
 from broker_worker.positions import PositionBook
-from broker_worker.single_flight import SingleFlight
+from broker_worker.single_flight import FreshFlight
 from shared.contract import Call
 from shared.contract.accounts import AccountAmount, AccountSummary, AccountTools, Position
 from shared.contract.answers import Listing
@@ -49,13 +49,13 @@ class AccountDesk(AccountTools):
     def __init__(self, link: GatewayLink, positions: PositionBook) -> None:
         self._link = link
         self._positions = positions
-        self._flight = SingleFlight[str, list[Row]]()
+        self._flight = FreshFlight(self._summary)
 
     async def get_account_summary(self, call: Call, account: str | None = None) -> AccountSummary:
         """See the contract."""
         _ = self._link.session  # the state of the link comes before any question about accounts
         name = one_account(self._link, account)
-        rows = await self._flight.do("summary", self._summary)
+        rows = await self._flight.do()
         by_tag: dict[str, dict[str, AccountAmount]] = defaultdict(dict)
         for row_account, tag, value, currency in rows:
             amount = _amount(value) if row_account == name else None

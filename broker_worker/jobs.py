@@ -20,7 +20,9 @@ from shared.contract.orders import OrderState, order_answer, refused
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
 from shared.queue.replies import message
+from shared.queue.sharing import share_key
 from shared.queue.worker import Done, Job
+from shared.redis_keys import Keys
 
 log = logging.getLogger(__name__)
 
@@ -43,15 +45,17 @@ class JobRunner:
     def __init__(self, handlers: Mapping[type[Toolset], Toolset], policy: Policy) -> None:
         self._handlers = handlers
         self._policy = policy
+        self._keys = Keys(policy.session)
 
     async def __call__(self, job: Job) -> Done:
         """The job's answer."""
         started = time.monotonic()
         envelope: Envelope | None = None
+        share = ""
         try:
             envelope = unseal(job.body, job.signature, self._policy.secret)
-            answer = result_text(await self._answer(envelope, job))
-            outcome = "ok"
+            answer, outcome = result_text(await self._answer(envelope, job)), "ok"
+            share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
         except BridgeError as error:
             answer, outcome = error_text(error), error.code
         except asyncio.CancelledError:
@@ -71,7 +75,8 @@ class JobRunner:
                 "ms": round((time.monotonic() - started) * 1000, 1),
             },
         )
-        return Done(answer, envelope.reply_to if envelope else None)
+        share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
+        return Done(answer, envelope.reply_to if envelope else None, share, share_ms)
 
     async def _answer(self, envelope: Envelope, job: Job) -> BaseModel:
         operation = self._permitted(envelope, job)

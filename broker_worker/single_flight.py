@@ -1,4 +1,4 @@
-"""Identical questions in flight share one request."""
+"""Questions that share one request to the gateway."""
 
 from __future__ import annotations
 
@@ -44,6 +44,26 @@ class SingleFlight(Generic[KeyT, ValueT]):
     def _forget(self, key: KeyT, flight: _Flight[ValueT]) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+class FreshFlight(Generic[ValueT]):
+    """For what must be as new as the question: askers share a request only if it begins after all of them asked."""
+
+    def __init__(self, work: Callable[[], Awaitable[ValueT]]) -> None:
+        self._work = work
+        self._turn = asyncio.Lock()
+        self._next: asyncio.Task[ValueT] | None = None
+
+    async def do(self) -> ValueT:
+        """The outcome of the next request. It is carried out even if every asker leaves; it has limits of its own."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._run())
+        return await asyncio.shield(self._next)
+
+    async def _run(self) -> ValueT:
+        async with self._turn:
+            self._next = None
+            return await self._work()
 
 
 async def _run(work: Callable[[], Awaitable[ValueT]]) -> ValueT:

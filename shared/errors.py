@@ -31,8 +31,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-MAX_TEXT = 500
-"""Characters of the rendered line; a longer fact is cut, never the advice."""
+MAX_TEXT = 499
+"""Characters of the rendered line, under 500; a longer fact is cut, never the advice."""
 
 
 class BridgeError(Exception):

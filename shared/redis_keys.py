@@ -60,6 +60,11 @@ class Keys:
         """A finished answer that may be given to others while it is true."""
         return self._name("answer", digest)
 
-    def job_id(self, request_id: str) -> str:
-        """The id arq knows the job by that serves a request."""
-        return f"{self.session}:{request_id}"
+    @property
+    def callers(self) -> str:
+        """Hash of how many jobs each caller has in the queue, running ones included."""
+        return self._name("callers")
+
+    def job_id(self, caller_tag: str, request_id: str) -> str:
+        """The id by which arq knows the job that serves a request."""
+        return f"{self.session}:{caller_tag}:{request_id}"

@@ -19,6 +19,7 @@ from broker_worker.orders.journal import Journal, order_key
 from broker_worker.orders.placing import Placer
 from broker_worker.orders.record import OrderRecord
 from broker_worker.orders.terms import Intent
+from broker_worker.single_flight import FreshFlight
 from shared.contract import Call
 from shared.contract.answers import Listing
 from shared.contract.arguments import ContractQuery, OrderTerms
@@ -48,12 +49,13 @@ class OrderDesk(OrderTools):
         self._journal = journal
         self._placer = placer
         self._client_id = client_id
+        self._refresh = FreshFlight(lambda: book.refresh(link.session))
 
     async def get_orders(self, call: Call, account: str | None = None, cursor: str | None = None) -> Listing[OrderInfo]:
         """See the contract."""
-        session = self._link.session
+        _ = self._link.session  # the state of the link comes before any question about accounts
         accounts = set(accounts_meant(self._link, account))
-        missing = await self._book.refresh(session)
+        missing = await self._refresh.do()
         rows = [
             answers.order_info(record, await self._name(record)) for record in self._book if record.account in accounts
         ]

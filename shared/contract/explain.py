@@ -34,6 +34,8 @@ _PHRASES: dict[str, Callable[[Context], str]] = {
     "string_type": lambda _: "must be text",
     "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
     "string_too_short": lambda _: "must not be empty",
+    "too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
+    "too_short": lambda _: "must not be empty",
     "string_pattern_mismatch": lambda ctx: f"must match {ctx['pattern']}",
     "value_error": lambda ctx: str(ctx["error"]),
 }

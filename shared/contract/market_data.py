@@ -95,7 +95,7 @@ class MarketDataTools(Toolset):
         """Bid, ask, last, close and volume of a stock, ETF or other contract now; says whether live or delayed."""
 
     @abstractmethod
-    @reads(time_limit=25.0)
+    @reads(time_limit=25.0, share_for=5.0)
     async def get_historical_data(
         self,
         call: Call,
@@ -104,13 +104,13 @@ class MarketDataTools(Toolset):
         bar_size: BarSize = "1 hour",
         what_to_show: WhatToShow | None = None,
         use_rth: Annotated[bool, Field(description="Regular trading hours only.")] = True,
-        end: Annotated[AwareTime, Field(description="End of the range; now if left out.")] | None = None,
+        end: Annotated[AwareTime | None, Field(description="End of the range; now if left out.")] = None,
         cursor: Cursor | None = None,
     ) -> HistoricalBars:
         """Bars over a stretch of time: the newest 200, oldest first, with a cursor further back."""
 
     @abstractmethod
-    @reads(time_limit=20.0)
+    @reads(time_limit=20.0, share_for=15.0)
     async def get_option_chain(
         self, call: Call, contract: ContractQuery, expiration: Expiration | None = None, cursor: Cursor | None = None
     ) -> OptionChains:

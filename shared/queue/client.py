@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from shared.contract import Call, Effect, Operation
 from shared.envelope import Envelope, seal
 from shared.errors import Busy, OrderUnresolved, QueueDown, TimedOut, WorkerDown
 from shared.queue import arq_seam, scripts
 from shared.queue.replies import Inbox, Replies
+from shared.queue.sharing import share_key
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
 
@@ -28,14 +31,29 @@ _KEEP_EXTRA_MS = 30_000
 """How long a job outlives its deadline in Redis, so that a new worker can still account for it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """How much may wait before a call is refused at once."""
+
+    queries: int = 5_000
+    trades: int = 200
+    """Orders and cancels have a reserve of their own."""
+    of_one_caller: int = 2_000
+
+
+def caller_tag(caller: str) -> str:
+    """A caller's name as it stands in job ids: short, and without anything that separates their parts."""
+    return hashlib.blake2s(caller.encode(), digest_size=6).hexdigest()
+
+
 class JobClient:
     """Turns calls into jobs and waits for the answers. One for each frontend process."""
 
-    def __init__(self, store: Store, keys: Keys, secret: bytes, *, depth: int = 2_000, trade_depth: int = 200) -> None:
+    def __init__(self, store: Store, keys: Keys, secret: bytes, limits: QueueLimits | None = None) -> None:
         self._store = store
         self._keys = keys
         self._secret = secret
-        self._limits = {True: trade_depth, False: depth}
+        self._limits = limits or QueueLimits()
         self.name = uuid.uuid4().hex
         self._replies = Replies(store, keys.replies(self.name))
         self._enqueue = store.script(scripts.ENQUEUE)
@@ -51,7 +69,11 @@ class JobClient:
         Raises ``QueueDown``, ``WorkerDown`` or ``Busy`` where nothing was done, ``TimedOut`` for a read that took too
         long, and ``OrderUnresolved`` where an order was taken and its fate is not known yet.
         """
-        job_id = self._keys.job_id(call.request_id)
+        if (shared := share_key(self._keys, operation, arguments)) and (
+            answer := await self._shared(shared)
+        ) is not None:
+            return answer
+        job_id = self._keys.job_id(caller_tag(call.caller), call.request_id)
         trades = operation.marker.effect is Effect.TRADES
         envelope = Envelope(
             session=self._keys.session,
@@ -73,6 +95,14 @@ class JobClient:
                 await self._quietly_withdraw(job_id)
                 raise
 
+    async def _shared(self, key: str) -> str | None:
+        """An answer somebody else got, while it stays true."""
+        try:
+            stored = await self._store.get(key)
+        except RedisAway:
+            return None  # putting the job will say so
+        return stored.decode() if stored is not None else None
+
     async def _put(self, job_id: str, envelope: Envelope, *, trades: bool) -> None:
         body, signature = seal(envelope, self._secret)
         now = int(time.time() * 1000)
@@ -82,14 +112,16 @@ class JobClient:
         try:
             # The job's id makes this safe to repeat, and the Redis client does so once after a broken connection.
             outcome = await self._enqueue(
-                keys=[self._keys.queue, self._keys.wake, self._keys.heartbeat],
+                keys=[self._keys.queue, self._keys.wake, self._keys.heartbeat, self._keys.callers],
                 args=[
                     job_id,
                     arq_seam.encode_job(body, signature, now),
                     max(envelope.deadline_ms - now, 1) + _KEEP_EXTRA_MS,
-                    now - scripts.AHEAD if trades else now,
+                    now - (scripts.AHEAD if trades else scripts.HEAD_START),
                     *lane,
-                    self._limits[trades],
+                    self._limits.trades if trades else self._limits.queries,
+                    caller_tag(envelope.caller),
+                    self._limits.of_one_caller,
                 ],
             )
         except RedisAway as error:
@@ -101,6 +133,8 @@ class JobClient:
             raise WorkerDown("no worker is running")
         if outcome == b"BUSY":
             raise Busy("too many calls are waiting")
+        if outcome == b"CALLER_BUSY":
+            raise Busy(f"this caller already has {self._limits.of_one_caller} calls waiting")
 
     async def _reach(self) -> None:
         """Return if Redis answers: an absence noticed before the order leaves proves that it never did."""
@@ -160,7 +194,7 @@ class JobClient:
         raise TimedOut("the worker began the call and did not finish it in time")
 
     async def _withdrawn(self, job_id: str) -> bool:
-        outcome: bytes = await self._withdraw(keys=[self._keys.queue], args=[job_id])
+        outcome: bytes = await self._withdraw(keys=[self._keys.queue, self._keys.callers], args=[job_id])
         return outcome == b"WITHDRAWN"
 
     async def _quietly_withdraw(self, job_id: str) -> None:

@@ -46,6 +46,9 @@ class Done:
 
     answer: str
     reply_to: str | None
+    share_key: str = ""
+    """Where others may find the answer while it stays true; empty: nowhere."""
+    share_ms: int = 0
 
 
 class RunJob(Protocol):
@@ -77,7 +80,7 @@ class JobWorker:
         self._trade_lane = _Lane(0, scripts.LANE_BOUNDARY, trade_slots)
         self._query_lane = _Lane(scripts.LANE_BOUNDARY, scripts.CLAIMED, slots)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._finished: list[tuple[str, bytes, int, str, str]] = []
+        self._finished: list[tuple[str | bytes | int, ...]] = []
         self._look = asyncio.Event()
         self._flush = asyncio.Event()
         self._claim = store.script(scripts.CLAIM)
@@ -142,7 +145,7 @@ class JobWorker:
         for lane in lanes:
             wanted += [lane.minimum, lane.maximum, lane.slots - lane.running]
         claimed = await self._claim(
-            keys=[self._keys.queue, self._keys.wake, self._keys.lease],
+            keys=[self._keys.queue, self._keys.wake, self._keys.lease, self._keys.callers],
             args=[self._lease.holder, MARK_MS, *wanted],
         )
         if claimed is None:
@@ -182,12 +185,25 @@ class JobWorker:
             finished_ms=int(time.time() * 1000),
         )  # fmt: skip
         channel = self._keys.replies(done.reply_to) if done.reply_to else ""
-        self._finished.append((job_id, result, KEEP_RESULT_MS, channel, message("A", job_id, done.answer)))
+        self._finished.append(
+            (
+                job_id,
+                result,
+                KEEP_RESULT_MS,
+                channel,
+                message("A", job_id, done.answer),
+                done.share_key,
+                done.share_ms,
+                done.answer if done.share_key else "",
+            )
+        )
         self._flush.set()
 
-    async def _stored(self, batch: list[tuple[str, bytes, int, str, str]]) -> bool:
+    async def _stored(self, batch: list[tuple[str | bytes | int, ...]]) -> bool:
         try:
-            await self._finish(keys=[self._keys.queue], args=[field for row in batch for field in row])
+            await self._finish(
+                keys=[self._keys.queue, self._keys.callers], args=[field for row in batch for field in row]
+            )
         except RedisAway as error:
             log.warning("%d answers wait until Redis is back: %s", len(batch), error)
             return False
