@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 FIRST_PATIENCE = 5.0
 """Seconds until an answer is given up where nothing has come at all."""
 REST_PATIENCE = 1.5
-"""Seconds after the first value until the answer is given with what there is."""
+"""Seconds after a line's first value until answers are given with what there is."""
 KEEP_WARM = 60.0
 """Seconds a line stays open after it was last asked for."""
 SWEEP_EVERY = 5.0
@@ -43,6 +43,8 @@ LIVE_OR_WHAT_THERE_IS = 4
 _KINDS = {1: DataKind.LIVE, 2: DataKind.FROZEN, 3: DataKind.DELAYED, 4: DataKind.DELAYED_FROZEN}
 _PRICES = {1: "bid", 2: "ask", 4: "last", 9: "close", 66: "bid", 67: "ask", 68: "last", 75: "close"}
 _SIZES = {8: "volume", 74: "volume"}
+_WANTED = {"CASH": {"bid", "ask"}, "IND": {"last", "close"}}
+"""What makes a quote complete where it is not all four: currencies have no trades, indices no book."""
 _DELAYED_FROM, _DELAYED_TO = 66, 76
 
 
@@ -56,6 +58,8 @@ class Line:
     values: dict[str, Decimal | None] = field(default_factory=dict[str, Decimal | None])
     kind: DataKind = DataKind.LIVE
     updated: datetime | None = None
+    begun_at: float | None = None
+    """When the first value came; what has not come soon after is not waited for again."""
     refused: RequestRefused | None = None
     remarks: dict[int, str] = field(default_factory=dict[int, str])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,7 +67,7 @@ class Line:
     @property
     def complete(self) -> bool:
         """Whether every value a quote of this kind of contract has is there, or known to be absent."""
-        wanted = {"bid", "ask"} if self.resolved.contract.secType == "CASH" else {"bid", "ask", "last", "close"}
+        wanted = _WANTED.get(self.resolved.contract.secType, {"bid", "ask", "last", "close"})
         return wanted <= self.values.keys()
 
 
@@ -99,10 +103,9 @@ class QuoteBoard(QuoteListener):
         """
         line = await self._line(session, resolved)
         give_up = time.monotonic() + first_patience
-        started = bool(line.values)
         while not line.complete and line.refused is None:
-            if line.values and not started:
-                started, give_up = True, min(give_up, time.monotonic() + REST_PATIENCE)
+            if line.begun_at is not None:
+                give_up = min(give_up, line.begun_at + REST_PATIENCE)
             line.changed.clear()
             try:
                 async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
@@ -209,6 +212,8 @@ class QuoteBoard(QuoteListener):
 
     def _touched(self, line: Line) -> None:
         line.updated = datetime.now(UTC)
+        if line.begun_at is None:
+            line.begun_at = time.monotonic()
         self.last_kind = line.kind
         if line.kind is DataKind.LIVE:
             self.competing = False
