@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
-import secrets
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -139,7 +139,7 @@ class OrderDesk(OrderTools):
         resolved = await self._contracts.resolve(contract)
         account = one_account(self._link, intent.terms.account)
         terms.check(intent, resolved)
-        client_order_id = intent.terms.client_order_id or f"a-{secrets.token_hex(8)}"
+        client_order_id = intent.terms.client_order_id or _name_for(call)
         return await self._placer.place(call, client_order_id, intent, resolved, account, contract.note)
 
     def _find(self, call: Call, handle: str) -> OrderRecord | None:
@@ -165,3 +165,8 @@ class OrderDesk(OrderTools):
             return await self._journal.name(record.ref)
         except RedisAway:
             return None
+
+
+def _name_for(call: Call) -> str:
+    """A name for an order that came without one: of its request, so that a job that is run again is the same order."""
+    return f"a-{hashlib.sha256(call.request_id.encode()).hexdigest()[:16]}"
