@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from broker_worker.gateway.session import Session
 
 SECONDS = 22.0
+OPEN_END_ONLY = frozenset({"ADJUSTED_LAST"})
+"""Bars the gateway gives only up to now; with an end it refuses them. Source: TWS API, Historical Data Types."""
 PAGE = 200
 """Bars in one answer at most."""
 KEEP_SECONDS = 300.0
@@ -71,7 +73,7 @@ async def _fetch(session: Session, resolved: Resolved, wanted: BarRequest) -> li
             lambda request: client.reqHistoricalData(
                 request,
                 resolved.contract,
-                wire_time(wanted.end),
+                "" if wanted.what_to_show in OPEN_END_ONLY else wire_time(wanted.end),
                 wanted.duration,
                 wanted.bar_size,
                 wanted.what_to_show,

@@ -8,14 +8,14 @@ from decimal import Decimal
 from broker_worker.contracts import ContractBook, Resolved
 from broker_worker.gateway import errors
 from broker_worker.gateway.link import GatewayLink
-from broker_worker.market_data.bars import BarRequest, BarStore, make_cursor, page_backwards, read_cursor
+from broker_worker.market_data.bars import OPEN_END_ONLY, BarRequest, BarStore, make_cursor, page_backwards, read_cursor
 from broker_worker.market_data.chains import ChainBook, chains, wire_date
 from broker_worker.market_data.quotes import Line, QuoteBoard
 from shared.contract import Call
 from shared.contract.answers import cursor_position, fits
 from shared.contract.arguments import ContractQuery
 from shared.contract.market_data import HistoricalBars, MarketDataTools, OptionChains, StockPrice
-from shared.errors import BridgeError, UnknownContract
+from shared.errors import BridgeError, InvalidArgument, UnknownContract
 
 MONEY_PATIENCE = 2.0
 """Seconds to wait for the underlying's price that the shown strikes lie around."""
@@ -72,6 +72,8 @@ class MarketDataDesk(MarketDataTools):
         resolved = await self._contracts.resolve(contract)
         show = what_to_show or _USUAL.get(resolved.contract.secType, "TRADES")
         wanted = BarRequest(resolved.contract.conId, pinned, duration, bar_size, show, use_rth)
+        if end is not None and show in OPEN_END_ONLY:
+            raise InvalidArgument(f"the gateway gives {show} only up to now", action="leave out end")
         await call.progress(f"waiting for {bar_size} bars of {resolved.contract.symbol}")
         bars = await self._bars.range(self._link.session, resolved, wanted)
         shown, now_seen = page_backwards(bars, seen)
