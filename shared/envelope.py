@@ -38,7 +38,7 @@ class Envelope(BaseModel):
     """As the client sent them, checked by the frontend, checked again by the worker."""
     caller: str
     scopes: frozenset[Scope]
-    deadline_ms: int = Field(gt=0)
+    deadline_ms: int = Field(gt=0, lt=2**42)
     """Unix milliseconds; past it the job is not begun."""
     request_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
     reply_to: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")

@@ -48,7 +48,10 @@ def _aware_time(value: object) -> object:
         raise ValueError("must be a time like 2026-11-20T16:00:00Z")  # noqa: TRY004
     if value.tzinfo is None:
         raise ValueError(f"must say its time zone, for example {value.isoformat()}Z for UTC")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999, also in UTC") from None
 
 
 Amount = Annotated[Decimal, BeforeValidator(_no_bool), WithJsonSchema({"type": "number"})]
