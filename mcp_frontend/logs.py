@@ -1,44 +1,22 @@
-"""Logs: one JSON object a line on standard error, account numbers masked."""
+"""The frontend's logs: the house's one line for each call in place of the several its libraries write."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
-from datetime import UTC, datetime
 
-from shared.masking import mask_accounts
+from shared import logs
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
-"""Attributes every record has; what a caller adds beside them is shown."""
-
-
-class JsonLines(logging.Formatter):
-    """A record as one line of JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line, with what the caller passed as ``extra``, and the traceback where there is one."""
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        entry |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return mask_accounts(json.dumps(entry, ensure_ascii=False, default=str))
+_QUIET = {
+    "fastmcp": logging.WARNING,
+    "mcp": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "sse_starlette": logging.WARNING,
+}
 
 
 def configure(level: str) -> None:
-    """Send every log of this process, libraries' included, to standard error; standard output may be the wire."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level)
+    """Send every log of this process to standard error, as JSON; standard output may be the wire."""
     fastmcp = logging.getLogger("fastmcp")  # brings handlers of its own
     fastmcp.handlers = []
     fastmcp.propagate = True
-    for name in ("fastmcp", "mcp", "uvicorn", "sse_starlette"):  # several lines for every request, where we write one
-        logging.getLogger(name).setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+    logs.configure(level, _QUIET)

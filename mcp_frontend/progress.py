@@ -26,10 +26,9 @@ class Report(Protocol):
 class Progress:
     """The progress of one call, each notification with a higher number than the last."""
 
-    def __init__(self, tool: str, report: Report, *, every: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(self, tool: str, report: Report) -> None:
         self._tool = tool
         self._report = report
-        self._every = every
         self._said = 0
         self._started = time.monotonic()
 
@@ -55,5 +54,5 @@ class Progress:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
             await self.say(f"still waiting after {time.monotonic() - self._started:.0f} s")

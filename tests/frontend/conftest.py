@@ -75,7 +75,8 @@ class Served:
     async def call(self, tool: str, arguments: Mapping[str, Any] | None = None) -> CallToolResult:
         """One call by a client of its own; errors are answers."""
         async with self.client() as client:
-            return await client.call_tool(tool, dict(arguments or {}), raise_on_error=False)
+            result: CallToolResult = await client.call_tool(tool, dict(arguments or {}), raise_on_error=False)
+            return result
 
 
 def text_of(result: CallToolResult) -> str:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mcp_frontend.callers import Caller
 from mcp_frontend.errors import TRANSLATED, line, seen_by_client
 from shared.errors import BY_CODE, Internal, from_wire
 from tests.frontend.conftest import Served, legacy_call, serve, text_of
@@ -56,7 +57,7 @@ async def test_a_workers_error_reaches_the_client_as_it_is(served: Served, worke
 async def test_a_defect_of_ours_leaks_nothing_and_is_logged_with_its_traceback(
     valkey: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def defective() -> None:
+    def defective() -> Caller:
         raise RuntimeError("secret of the house")
 
     async with serve(valkey, identify=defective) as served:
