@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from simulated_gateway import state
@@ -71,13 +72,26 @@ class Brokerage:
 
     def beat(self) -> None:
         """Move the market, match orders, and let every stream send what changed."""
-        if self.config.market_moves:
-            self.market.tick()
-        self.desk.match_all()
-        now = self.clock.monotonic()
-        for session in list(self.sessions.values()):
-            session.publish(now)
-        self.save_changes()
+        with self.kept_before_told():
+            if self.config.market_moves:
+                self.market.tick()
+            self.desk.match_all()
+            now = self.clock.monotonic()
+            for session in list(self.sessions.values()):
+                session.publish(now)
+
+    @contextmanager
+    def kept_before_told(self) -> Generator[None, None, None]:
+        """Whatever changes within is in the state file before any client hears of it."""
+        corked = [session.connection for session in self.sessions.values()]
+        for connection in corked:
+            connection.cork()
+        try:
+            yield
+        finally:
+            self.save_changes()
+            for connection in corked:
+                connection.uncork()
 
     def mute(self, while_mute: WhileMute) -> None:
         """Answer nothing from now on."""

@@ -147,7 +147,8 @@ class Control:
             what_if=False,
             received=Record(),
         )
-        order = self._brokerage.desk.submit(ticket)
+        with self._brokerage.kept_before_told():
+            order = self._brokerage.desk.submit(ticket)
         if not isinstance(order, Order):
             raise ValueError(order.text if order else "the order left nothing behind")  # noqa: TRY004 - a rule
         return order.perm_id
@@ -159,11 +160,14 @@ class Control:
             KeyError: there is no such live order.
         """
         order = self._live_order(perm_id)
-        self._brokerage.desk.fill(order, quantity or order.remaining, price)
+        with self._brokerage.kept_before_told():
+            self._brokerage.desk.fill(order, quantity or order.remaining, price)
 
     def cancel_order(self, perm_id: int, reason: str = "") -> None:
         """Cancel a live order as the exchange or a person in TWS would. Raises KeyError for no such live order."""
-        self._brokerage.desk.end(self._live_order(perm_id), Status.CANCELLED, "Cancelled by System", reason)
+        order = self._live_order(perm_id)
+        with self._brokerage.kept_before_told():
+            self._brokerage.desk.end(order, Status.CANCELLED, "Cancelled by System", reason)
 
     def _live_order(self, perm_id: int) -> Order:
         order = self._brokerage.book.orders[perm_id]

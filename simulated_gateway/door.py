@@ -46,7 +46,9 @@ class Door:
             self._server.close()
             self._server = None
         if seconds is not None:
-            self._reopening = asyncio.create_task(self._reopen_after(seconds), name="simulated gateway: door")
+            self._reopening = asyncio.create_task(
+                self._reopen_at(self._clock.monotonic() + seconds), name="simulated gateway: door"
+            )
 
     async def reopen(self) -> None:
         """Accept connections again."""
@@ -54,8 +56,8 @@ class Door:
         if self._server is None and self.port:
             await self._listen()
 
-    async def _reopen_after(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
+    async def _reopen_at(self, moment: float) -> None:
+        await self._clock.sleep(max(0.0, moment - self._clock.monotonic()))
         if self._server is None:
             await self._listen()
 

@@ -101,6 +101,10 @@ class SimulatedGateway:
         host, port = writer.get_extra_info("peername")[:2]
         try:
             await receive(self.brokerage, reader, SocketSink(writer), f"{host}:{port}")
+        except asyncio.CancelledError:
+            # A client that does not read would hold up the gateway's end.
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
             with contextlib.suppress(OSError):

@@ -70,6 +70,25 @@ class Connection:
         self.closed = False
         self._late: deque[tuple[float, bytes]] = deque()
         self._courier: asyncio.Task[None] | None = None
+        self._corks = 0
+        self._corked = bytearray()
+
+    def cork(self) -> None:
+        """Keep what is sent from now on until as many `uncork` have followed."""
+        self._corks += 1
+
+    def uncork(self) -> None:
+        """Let go what was kept."""
+        self._corks -= 1
+        if not self._corks and self._corked and not self.closed:
+            self._pour()
+
+    def _pour(self) -> None:
+        frames, self._corked = bytes(self._corked), bytearray()
+        self._sink.write(frames)
+        if self._sink.waiting() > self._unread_bytes:
+            _log.warning("%s does not read its answers: cut off", self.name)
+            self.abort()
 
     def send(self, message: Message) -> None:
         """Send a message, unless a fault has the gateway mute."""
@@ -84,10 +103,9 @@ class Connection:
         self._write(frame)
 
     def _write(self, frame: bytes) -> None:
-        self._sink.write(frame)
-        if self._sink.waiting() > self._unread_bytes:
-            _log.warning("%s does not read its answers: cut off", self.name)
-            self.abort()
+        self._corked += frame
+        if not self._corks:
+            self._pour()
 
     async def _deliver_late(self) -> None:
         while self._late and not self.closed:
@@ -103,6 +121,7 @@ class Connection:
     def close(self) -> None:
         """End the connection after what was sent so far."""
         if not self.closed:
+            self._sink.write(bytes(self._corked))
             self.closed = True
             self._stop()
             self._sink.close()
@@ -117,3 +136,4 @@ class Connection:
         if self._courier is not None:
             self._courier.cancel()
         self._late.clear()
+        self._corked.clear()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 
 from simulated_gateway.wire import errors
-from simulated_gateway.wire.layout import UnreadableMessage, read_record
+from simulated_gateway.wire.layout import Fields, UnreadableMessage, read_record
 from simulated_gateway.wire.requests import REQUEST_KINDS, Request, RequestKind
 
 from .handlers import accounts, contracts, general, history, orders, prices
@@ -24,6 +25,8 @@ HANDLERS = {
     **history.HANDLERS,
     **orders.HANDLERS,
 }
+_ID_NAMES = frozenset({"req_id", "order_id"})
+_INTEGER = re.compile(r"-?\d{1,10}")
 _UNKNOWN_MESSAGE, _UNREADABLE, _FAILED, _TOO_FAST = 505, 320, 322, 100
 
 
@@ -42,11 +45,11 @@ def dispatch(session: Session, fields: Sequence[str]) -> None:
     except UnreadableMessage as problem:
         _log.warning("%s sent an unreadable %s: %s", session.connection.name, kind.name, problem)
         text = f"Error reading request:-'{kind.name}' : cause - {problem}"
-        session.error(_id_of(kind, fields, session.version), _UNREADABLE, text)
+        session.error(_id_of(kind, fields), _UNREADABLE, text)
     except Exception:
         _log.exception("%s of %s failed", kind.name, session.connection.name)
         text = f"Error processing request.-'{kind.name}' : cause - internal error"
-        session.error(_id_of(kind, fields, session.version), _FAILED, text)
+        session.error(_id_of(kind, fields), _FAILED, text)
 
 
 def _within_rate(session: Session) -> bool:
@@ -65,14 +68,11 @@ def _within_rate(session: Session) -> bool:
     return False
 
 
-def _id_of(kind: RequestKind, fields: Sequence[str], version: int) -> int:
+def _id_of(kind: RequestKind, fields: Sequence[str]) -> int:
     """The request or order id of a message that could not be handled, -1 where it cannot be told."""
-    for name in ("req_id", "order_id"):
-        for length in range(1, 4):
-            try:
-                record = read_record(kind.layout[:1], fields[1 : 1 + length], version)
-                if name in record.values:
-                    return record.integer(name, -1)
-            except UnreadableMessage:
-                continue
+    first = kind.layout[0] if kind.layout else None
+    names = first.names.split() if isinstance(first, Fields) else []
+    for name, text in zip(names, fields[1:], strict=False):
+        if name in _ID_NAMES and _INTEGER.fullmatch(text):
+            return int(text)
     return -1

@@ -112,5 +112,6 @@ async def _converse(session: Session, reader: asyncio.StreamReader) -> None:
         await brokerage.until_it_listens()
         if brokerage.faults.mute and brokerage.faults.while_mute == "discard":
             continue
-        dispatch(session, decode_fields(payload))
-        brokerage.save_changes()
+        fields = decode_fields(payload)
+        with brokerage.kept_before_told():
+            dispatch(session, fields)

@@ -60,7 +60,7 @@ class OrderDesk:
             text = f"OrderId {order_id} that needs to be cancelled can not be cancelled, state: {order.status}."
             outcome = Refusal(code=10148, text=text)
         else:
-            order.silent = order.silent or quietly
+            order.silent = quietly
             self.end(order, Status.CANCELLED, "Cancelled by Trader")
             return order
         self._listener.order_noticed(client_id, order_id, outcome)
@@ -89,7 +89,12 @@ class OrderDesk:
             return
         if not self._market_open(order.ticket):
             return
-        quote = self._market.quote(order.ticket.instrument.con_id)
+        try:
+            quote = self._market.quote(order.ticket.instrument.con_id)
+        except KeyError:
+            # An option or future whose last day is over.
+            self.end(order, Status.CANCELLED, "Expired")
+            return
         update_trigger(order, quote)
         self._work(order)
         if self._faults.hold_fills:
@@ -189,6 +194,7 @@ class OrderDesk:
         if ticket.quantity <= order.filled:
             return Refusal(code=201, text=errors.rejected("The new quantity is not above the filled quantity."))
         order.ticket = ticket
+        order.silent = False
         self._preset_tif(order)
         if order.ticket.order_type in STOP_TYPES:
             order.triggered = False

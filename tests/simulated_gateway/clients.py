@@ -14,7 +14,7 @@ from ib_async import IB, Contract, Order, Stock, Trade
 from simulated_gateway import SimulatedGateway
 
 QUICK_BEAT = 0.02
-PATIENCE = 3.0
+PATIENCE = 10.0
 AAPL = 265598
 MSFT = 272093
 

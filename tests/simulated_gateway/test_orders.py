@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from ib_async import IB, Contract, Order, Stock, Trade
+from ib_async import IB, Contract, Crypto, Forex, Order, Stock, Trade
 
 from simulated_gateway import GatewayConfig, ManualClock, SimulatedGateway
 
@@ -324,6 +325,44 @@ async def test_fills_of_a_contract_of_another_currency_settle_in_it(gateway: Sim
 def _cash(ib: IB, currency: str) -> float:
     values = [value for value in ib.accountValues() if (value.tag, value.currency) == ("CashBalance", currency)]
     return min(float(value.value) for value in values)
+
+
+@pytest.mark.parametrize(
+    ("contract", "quantity", "fee"),
+    [
+        (Contract(secType="FUT", symbol="MES", exchange="CME", currency="USD"), 1, 2.25),
+        (Contract(secType="OPT", symbol="AAPL", exchange="SMART", currency="USD", right="C", strike=270), 2, 1.30),
+        (Forex("EURUSD"), 20_000, 2.00),
+        (Crypto("ETH", "PAXOS", "USD"), 0.5, None),
+    ],
+    ids=["future", "option", "forex", "crypto"],
+)
+async def test_every_kind_of_contract_can_be_traded(
+    gateway: SimulatedGateway, contract: Contract, quantity: float, fee: float | None
+) -> None:
+    async with connected(gateway) as ib:
+        details = await ib.reqContractDetailsAsync(contract)
+        exact = sorted(details, key=lambda one: one.realExpirationDate)[-1].contract
+        assert exact is not None
+        trade = await settled(ib, ib.placeOrder(exact, market("BUY", quantity)), "Filled")
+        await until(ib, lambda: trade.fills[-1].commissionReport.execId != "")
+        assert sum(fill.execution.shares for fill in trade.fills) == quantity
+        charged = sum(fill.commissionReport.commission for fill in trade.fills)
+        assert charged > 0 if fee is None else charged == pytest.approx(fee)
+
+
+async def test_an_order_for_what_is_no_longer_listed_expires() -> None:
+    clock = ManualClock(datetime(2025, 11, 19, 16, tzinfo=UTC))
+    config = GatewayConfig(beat_seconds=QUICK_BEAT, market_moves=False)
+    async with SimulatedGateway(config, clock) as gateway, connected(gateway) as ib:
+        option = Contract(secType="OPT", symbol="AAPL", exchange="SMART", currency="USD", right="C", strike=270)
+        details = await ib.reqContractDetailsAsync(option)
+        exact = sorted(details, key=lambda one: one.realExpirationDate)[0].contract
+        assert exact is not None
+        trade = await settled(ib, ib.placeOrder(exact, limit("BUY", 1, 0.01, tif="GTC")), "Submitted")
+        gateway.control.advance(10 * 86_400)
+        await settled(ib, trade, "Cancelled")
+        assert gateway.control.orders()[0].completed_status == "Expired"
 
 
 async def test_the_master_client_hears_of_all_orders(clock: ManualClock) -> None:

@@ -11,6 +11,7 @@ from simulated_gateway.trading.order_book import exchange_date
 from simulated_gateway.trading.order_intake import read_ticket, readable_decimal
 from simulated_gateway.trading.orders import Execution, Order, Refusal
 from simulated_gateway.wire import errors, order_messages, session_messages
+from simulated_gateway.wire.layout import UnreadableMessage
 from simulated_gateway.wire.requests import Request
 from simulated_gateway.wire.times import InvalidTime, read_time
 
@@ -73,7 +74,11 @@ def place_order(session: Session, request: Request) -> None:
         session.error(order_id, _READ_ONLY.code, _READ_ONLY.text)
         _conclude(entry, _READ_ONLY)
         return
-    ticket = read_ticket(request.record, session.client_id, brokerage.catalogue, brokerage.accounts)
+    try:
+        ticket = read_ticket(request.record, session.client_id, brokerage.catalogue, brokerage.accounts)
+    except UnreadableMessage as problem:
+        entry.outcome = f"320 {problem}"
+        raise
     if isinstance(ticket, Refusal):
         if not what_if:
             brokerage.book.identifiers.saw(session.client_id, order_id)
