@@ -7,6 +7,7 @@ as 1.7976931348623157e308 or as 2147483647; all mean absent here.
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import cast
@@ -15,6 +16,7 @@ from shared import json_text
 
 _UNSET_FROM = 1e300
 _UNSET_INTEGER = 2**31 - 1
+_MARKUP = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
 
 
 def exact(value: float | Decimal | str | None) -> Decimal | None:
@@ -75,5 +77,5 @@ def bar_time(text: str) -> datetime | date:
 
 def plain_text(text: str) -> str:
     """A gateway's message without its markup: rejections come with ``<br>``."""
-    words = " ".join(text.replace("<br>", " ").replace("<BR>", " ").split())
+    words = " ".join(_MARKUP.sub(" ", text).split())
     return words.removesuffix("reason:").rstrip(" -")
