@@ -1,4 +1,4 @@
-"""A worker with everything real but Redis: the built worker, the queue's own client, a simulated gateway on a socket."""
+"""A worker with everything real but Redis: the built worker, the queue's client, a simulated gateway on a socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.contract.orders import CancelResult, OrderInfo, OrderResult
 from shared.contract.status import LinkState
 from shared.envelope import Envelope, read_answer, seal
 from shared.queue import arq_seam
-from shared.queue.client import JobClient
+from shared.queue.client import JobClient, caller_tag
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 from simulated_gateway import Clock, Control, GatewayConfig, ManualClock, SimulatedGateway
@@ -63,7 +63,7 @@ async def until(condition: Callable[[], bool], limit: float = PATIENCE) -> None:
 async def eventually(ask: Callable[[], Awaitable[T]], good: Callable[[T], bool], limit: float = PATIENCE) -> T:
     """Ask again until the answer is good; the answer. Fails when none is within the limit."""
     async with asyncio.timeout(limit):
-        while not good(answer := await ask()):
+        while not good(answer := await ask()):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.005)
         return answer
 
@@ -141,21 +141,18 @@ class Bridge:
             job_signing_secret=SecretStr(self.secret),
             **self._settings,
         )
-        config = LinkConfig(
-            **{
-                "host": "127.0.0.1",
-                "port": port,
-                "client_id": settings.ibkr_client_id,
-                "mode": settings.ibkr_trading_mode,
-                "time_zone": settings.ibkr_time_zone,
-                "outages": AlwaysExpected(None, settings.zone),
-                "first_pause": 0.05,
-                "longest_pause": 0.1,
-                "ghost_pause": 0.05,
-            }
-            | self._link
-        )
-        self._worker = build(settings, self._store(), config)
+        config: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": port,
+            "client_id": settings.ibkr_client_id,
+            "mode": settings.ibkr_trading_mode,
+            "time_zone": settings.ibkr_time_zone,
+            "outages": AlwaysExpected(None, settings.zone),
+            "first_pause": 0.05,
+            "longest_pause": 0.1,
+            "ghost_pause": 0.05,
+        }
+        self._worker = build(settings, self._store(), LinkConfig(**config | self._link))
         self._stop = asyncio.Event()
         self._running = asyncio.create_task(self._worker.run(self._stop))
         await until(lambda: bool(self.worker.lease.holder))
@@ -252,7 +249,7 @@ class Bridge:
 
     async def put_raw(self, payload: bytes, *, lane: str = "queries", job_id: str = "") -> str:
         """Put any bytes into Redis as a job; the answer's raw text."""
-        job_id = job_id or self.keys.job_id(f"by-hand-{next(_request_numbers)}")
+        job_id = job_id or self.keys.job_id(caller_tag("local"), f"by-hand-{next(_request_numbers)}")
         await self.enqueue_raw(job_id.encode(), payload, lane=lane)
         answer: list[bytes] = []
         async with asyncio.timeout(PATIENCE):

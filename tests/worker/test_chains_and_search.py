@@ -29,6 +29,7 @@ async def test_an_expiration_brings_the_twenty_strikes_around_the_money(shared_b
     expiration = (await shared_bridge.call("get_option_chain", symbol="AAPL")).items[0].expirations[2]
     written = expiration.replace("-", "") if compact else expiration
     chains = await shared_bridge.call("get_option_chain", symbol="AAPL", expiration=written)
+    assert chains.underlying_price is not None
     assert chains.underlying_price == shared_bridge.control.quote(265598).last
     for chain in chains.items:
         assert expiration in chain.expirations
