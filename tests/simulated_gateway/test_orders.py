@@ -342,7 +342,7 @@ async def test_every_kind_of_contract_can_be_traded(
 ) -> None:
     async with connected(gateway) as ib:
         details = await ib.reqContractDetailsAsync(contract)
-        exact = sorted(details, key=lambda one: one.realExpirationDate)[-1].contract
+        exact = max(details, key=lambda one: one.realExpirationDate).contract
         assert exact is not None
         trade = await settled(ib, ib.placeOrder(exact, market("BUY", quantity)), "Filled")
         await until(ib, lambda: trade.fills[-1].commissionReport.execId != "")
@@ -357,7 +357,7 @@ async def test_an_order_for_what_is_no_longer_listed_expires() -> None:
     async with SimulatedGateway(config, clock) as gateway, connected(gateway) as ib:
         option = Contract(secType="OPT", symbol="AAPL", exchange="SMART", currency="USD", right="C", strike=270)
         details = await ib.reqContractDetailsAsync(option)
-        exact = sorted(details, key=lambda one: one.realExpirationDate)[0].contract
+        exact = min(details, key=lambda one: one.realExpirationDate).contract
         assert exact is not None
         trade = await settled(ib, ib.placeOrder(exact, limit("BUY", 1, 0.01, tif="GTC")), "Submitted")
         gateway.control.advance(10 * 86_400)
