@@ -180,12 +180,9 @@ class Placer:
             raise _other_order(order.client_order_id)
         record = self._book.by_ref(order.key)
         if record is not None:
-            return answers.order_result(record, order.client_order_id, order.note)
-        if entry.answer is not None:
-            stored = OrderResult.model_validate_json(entry.answer)
-            if stored.state.final:
-                return stored
-        return self._unknown(order)
+            return _with_journal(answers.order_result(record, order.client_order_id, order.note), entry)
+        stored = _stored(entry)
+        return stored if stored is not None and stored.state.final else self._unknown(order)
 
     def _unknown(self, order: Order) -> OrderResult:
         """It was begun, and neither the gateway nor the journal says how it went."""
@@ -217,6 +214,8 @@ class Placer:
         """The journal's copy of the newest answer; where Redis is away the book still has it."""
         try:
             result = answers.order_result(record, await self._journal.name(key))
+            if record.order_id is None and (entry := await self._journal.find(key)) is not None:
+                result = _with_journal(result, entry)
             await self._journal.note(key, state=result.state.value, answer=json_text.dumps(result))
         except RedisAway as error:
             log.warning("order %s: its record could not be brought up to date: %s", key, error)
@@ -229,3 +228,17 @@ def _nothing() -> None:
 
 def _other_order(client_order_id: str) -> KeyReused:
     return KeyReused(f"client_order_id {client_order_id} already names a different order")
+
+
+def _stored(entry: Entry) -> OrderResult | None:
+    return OrderResult.model_validate_json(entry.answer) if entry.answer is not None else None
+
+
+def _with_journal(current: OrderResult, entry: Entry) -> OrderResult:
+    """What is known now, with what was known before: of an order that is over the gateway forgets number and reason."""
+    stored = _stored(entry)
+    if stored is None:
+        return current
+    if current.state.final and (current.state, current.filled) == (stored.state, stored.filled):
+        return stored
+    return current.model_copy(update={"order_id": current.order_id or stored.order_id})
