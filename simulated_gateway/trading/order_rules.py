@@ -57,11 +57,16 @@ def order_value(ticket: Ticket, valuation: Valuation) -> Decimal:
     return valuation.in_base(value, ticket.instrument.currency)
 
 
+def _growth(ticket: Ticket, account: Account) -> Decimal:
+    """How much larger the position would be, long or short; negative where the order reduces it."""
+    holding = account.holdings.get(ticket.instrument.con_id)
+    held = holding.quantity if holding else ZERO
+    return abs(held + ticket.signed_quantity) - abs(held)
+
+
 def margin_impact(ticket: Ticket, account: Account, valuation: Valuation) -> MarginImpact:
     """How the order, filled, would change the margin."""
-    held = account.holding(ticket.instrument).quantity
-    grows_by = abs(held + ticket.signed_quantity) - abs(held)
-    part = grows_by / ticket.quantity if ticket.quantity else ZERO
+    part = _growth(ticket, account) / ticket.quantity if ticket.quantity else ZERO
     initial, maintenance = margin_of(order_value(ticket, valuation) * part)
     return MarginImpact(before=totals(account, valuation), initial_change=initial, maintenance_change=maintenance)
 
@@ -149,8 +154,11 @@ def _working_orders(ticket: Ticket, around: Circumstances) -> Refusal | None:
 
 
 def _margin(ticket: Ticket, around: Circumstances) -> Refusal | None:
-    impact = margin_impact(ticket, around.accounts[ticket.account], around.valuation)
-    if impact.initial_change <= 0 or impact.initial_change <= impact.before.available:
+    account = around.accounts[ticket.account]
+    if _growth(ticket, account) <= 0:
+        return None
+    impact = margin_impact(ticket, account, around.valuation)
+    if impact.initial_change <= impact.before.available:
         return None
     base = around.config.base_currency
     reason = (

@@ -9,6 +9,7 @@ from decimal import Decimal
 from simulated_gateway.catalogue import Catalogue
 from simulated_gateway.instruments import ContractQuery, Instrument
 from simulated_gateway.market import Market
+from simulated_gateway.market_data import Quote
 
 from .accounts import ZERO, Account, Holding, money, multiplier_of
 
@@ -35,6 +36,14 @@ class ProfitAndLoss:
     realized: Decimal
 
 
+def _mark(quote: Quote) -> Decimal | None:
+    if quote.last is not None:
+        return quote.last
+    if quote.bid is not None and quote.ask is not None:
+        return ((quote.bid + quote.ask) / 2).quantize(_PRICE_DIGITS)
+    return quote.close
+
+
 class Valuation:
     """Prices and exchange rates from the market, applied to accounts."""
 
@@ -52,14 +61,13 @@ class Valuation:
 
         None where there is none of these, as for an option that is no longer listed.
         """
+        quote = self._quote(instrument)
+        return None if quote is None else _mark(quote)
+
+    def _quote(self, instrument: Instrument) -> Quote | None:
         if self._catalogue.by_con_id(instrument.con_id) is None:
             return None
-        quote = self._market.quote(instrument.con_id)
-        if quote.last is not None:
-            return quote.last
-        if quote.bid is not None and quote.ask is not None:
-            return ((quote.bid + quote.ask) / 2).quantize(_PRICE_DIGITS)
-        return quote.close
+        return self._market.quote(instrument.con_id)
 
     def rate(self, currency: str) -> Decimal:
         """Base currency for one unit of a currency."""
@@ -80,13 +88,13 @@ class Valuation:
     def holding(self, holding: Holding) -> HoldingValue:
         """One holding at market."""
         realized = money(holding.realized)
-        price = self.price(holding.instrument)
-        if price is None:
+        quote = self._quote(holding.instrument)
+        price = None if quote is None else _mark(quote)
+        if quote is None or price is None:
             return HoldingValue(price=None, value=None, unrealized=None, realized=realized, daily=None)
         multiplier = multiplier_of(holding.instrument)
         value = holding.quantity * price * multiplier
-        close = self._market.quote(holding.instrument.con_id).close
-        daily = value - holding.opening_quantity * (close or price) * multiplier + holding.cash_flow
+        daily = value - holding.opening_quantity * (quote.close or price) * multiplier + holding.cash_flow
         return HoldingValue(
             price=price,
             value=money(value),
