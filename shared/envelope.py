@@ -64,7 +64,7 @@ def unseal(body: object, signature: object, secret: bytes) -> Envelope:
     """
     if not isinstance(body, str) or not isinstance(signature, str) or len(body) > MAX_BODY:
         raise UnreadableJob("the job is not an envelope of at most 64 KiB")
-    if secret and not hmac.compare_digest(_sign(body, secret), signature):
+    if secret and not hmac.compare_digest(_sign(body, secret).encode(), signature.encode(errors="replace")):
         raise UnsignedJob("the job's signature is missing or wrong")
     try:
         data: Any = from_json(body)
