@@ -1,34 +1,45 @@
 """The few Redis commands this project uses, with types; redis-py's own are too loose for a strict checker.
 
-Every command raises ``RedisAway`` where Redis cannot be reached or breaks off; what it refuses otherwise is a defect
-and raises redis-py's own error.
+Every command raises ``RedisAway`` where Redis cannot be reached, breaks off, is silent or cannot serve for now; what it
+refuses otherwise is a defect and raises redis-py's own error.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
-from redis.exceptions import BusyLoadingError, RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as ConnectionBroke
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncGenerator, Generator
 
     from redis.asyncio import ConnectionPool
+
+log = logging.getLogger(__name__)
 
 Value = str | bytes | int
 
 _CONNECT_SECONDS = 2
 _ANSWER_SECONDS = 5
-"""Longest wait for any command's answer, blocking pops included."""
+"""Longest wait for any command's answer; a blocking pop's begins when its own wait is over."""
+_AGAIN_SECONDS = 0.05
+"""Before a command whose connection broke is sent once more."""
+
+_FOR_NOW = (BusyLoadingError, OutOfMemoryError, ReadOnlyError)
+_FOR_NOW_WORDS = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "OOM", "READONLY")
+"""Refusals that pass: its disk or memory is full, a script hangs, or it is a replica until somebody steps in."""
+
+AnswerT = TypeVar("AnswerT")
 
 
 class RedisAway(Exception):
-    """Redis cannot be reached, or the connection broke before it answered: the command may or may not have run."""
+    """Redis cannot be reached or cannot serve, or broke off before it answered: the command may or may not have run."""
 
 
 @contextmanager
@@ -37,43 +48,91 @@ def away() -> Generator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as error:
-        if isinstance(error, ResponseError) and not isinstance(error, BusyLoadingError):
+        if isinstance(error, ResponseError) and not _passes(error):
             raise
         raise RedisAway(str(error) or type(error).__name__) from error
+
+
+def _passes(error: ResponseError) -> bool:
+    return isinstance(error, _FOR_NOW) or str(error).startswith(_FOR_NOW_WORDS)
+
+
+@asynccontextmanager
+async def answered(seconds: float = _ANSWER_SECONDS) -> AsyncGenerator[None]:
+    """As ``away``, for at most so long.
+
+    redis-py's own ``socket_timeout`` is not used: it sends through ``asyncio.wait_for``, which in Python 3.11 swallows
+    a cancellation that arrives with the answer, and a task so cancelled never ends.
+    """
+    with away():
+        async with asyncio.timeout(seconds):
+            yield
+
+
+class Absence:
+    """Says once that Redis went away and once that it is back, however often that is noticed in between."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._lasts = False
+
+    def noticed(self, error: BaseException) -> None:
+        """A command failed."""
+        log.log(logging.DEBUG if self._lasts else logging.WARNING, "%s: Redis is away: %s", self._what, error)
+        self._lasts = True
+
+    def over(self) -> None:
+        """A command succeeded."""
+        if self._lasts:
+            log.warning("%s: Redis is back", self._what)
+            self._lasts = False
 
 
 class Script:
     """A Lua script; Redis loads it again by itself after losing it."""
 
-    def __init__(self, redis: Any, text: str) -> None:
-        self._run = redis.register_script(text)
+    def __init__(self, redis: Any, text: str, *, repeatable: bool) -> None:
+        self._run: Callable[..., Awaitable[Any]] = redis.register_script(text)
+        self._repeatable = repeatable
 
     async def __call__(self, *, keys: Sequence[str], args: Sequence[Value]) -> Any:
         """Run it in one step."""
-        with away():
-            return await self._run(keys=list(keys), args=list(args))
+        return await _do(lambda: self._run(keys=keys, args=args), repeatable=self._repeatable)
+
+
+async def _do(run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = True) -> AnswerT:
+    """A command's answer; one that may be repeated is sent once more if its connection breaks."""
+    with away():
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            try:
+                return await run()
+            except (ConnectionBroke, OSError):
+                if not repeatable:
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return await run()
 
 
 class Store:
-    """One process's connection pool to Redis."""
+    """One process's connection pool to Redis.
+
+    A command whose connection breaks is sent once more: all of these may be repeated. redis-py's own retrying is off,
+    because it cannot spare the one script that may not.
+    """
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
 
     @classmethod
     def at(cls, url: str) -> Store:
-        """A store at a URL; connects when first used, and again whenever it must.
-
-        A command whose connection breaks is sent once more: every write of this project may be repeated.
-        """
+        """A store at a URL; connects when first used, and again whenever it must."""
         return cls(
             cast("Any", Redis).from_url(
                 url,
                 socket_connect_timeout=_CONNECT_SECONDS,
-                socket_timeout=_ANSWER_SECONDS,
                 health_check_interval=15,
-                retry=Retry(ConstantBackoff(0.05), 1),
-                retry_on_error=[ConnectionError],
+                lib_name=None,
+                lib_version=None,
             )
         )
 
@@ -82,64 +141,71 @@ class Store:
         """What arq builds its own client on."""
         return cast("ConnectionPool", self._redis.connection_pool)
 
-    def script(self, text: str) -> Script:
-        """Prepare a Lua script."""
-        return Script(self._redis, text)
+    def script(self, text: str, *, repeatable: bool = True) -> Script:
+        """Prepare a Lua script; one that may not run twice is not sent again after a broken connection."""
+        return Script(self._redis, text, repeatable=repeatable)
 
     async def ping(self) -> None:
         """Return if Redis answers."""
-        with away():
-            await self._redis.ping()
+        await _do(self._redis.ping)
 
     async def get(self, key: str) -> bytes | None:
         """The value of a key."""
-        with away():
-            return cast("bytes | None", await self._redis.get(key))
+        return cast("bytes | None", await _do(lambda: self._redis.get(key)))
 
     async def get_and_exists(self, key: str, other: str) -> tuple[bytes | None, bool]:
         """One key's value, and whether another exists, in one round trip."""
-        with away():
+
+        async def both() -> Any:
             async with self._redis.pipeline(transaction=False) as pipe:
                 pipe.get(key)
                 pipe.exists(other)
-                value, exists = await pipe.execute()
-                return value, bool(exists)
+                return await pipe.execute()
+
+        value, exists = await _do(both)
+        return value, bool(exists)
 
     async def set(self, key: str, value: Value, *, px: int | None = None) -> None:
         """Set a key, to expire after ``px`` milliseconds."""
-        with away():
-            await self._redis.set(key, value, px=px)
+        await _do(lambda: self._redis.set(key, value, px=px))
 
     async def hash(self, key: str) -> dict[str, str]:
         """All fields of a hash; empty where there is none."""
-        with away():
-            fields: Mapping[bytes, bytes] = await self._redis.hgetall(key)
+        fields: Mapping[bytes, bytes] = await _do(lambda: self._redis.hgetall(key))
         return {name.decode(): value.decode() for name, value in fields.items()}
 
     async def count_between(self, key: str, low: float, high: float) -> int:
         """Members of a sorted set with a score from ``low`` up to, not including, ``high``."""
-        with away():
-            return int(await self._redis.zcount(key, low, f"({high}"))
+        return int(await _do(lambda: self._redis.zcount(key, low, f"({high}")))
 
     async def pop_blocking(self, key: str, seconds: int) -> bool:
         """Wait for an entry of a list, take it, and tell whether there was one."""
-        with away():
+        async with answered(seconds + _ANSWER_SECONDS):
             return await self._redis.blpop([key], timeout=seconds) is not None
 
     async def publish(self, channel: str, message: str) -> None:
         """Say something to whoever listens now."""
-        with away():
-            await self._redis.publish(channel, message)
+        await _do(lambda: self._redis.publish(channel, message))
 
     async def messages(self, channel: str) -> AsyncIterator[str]:
-        """What is published on a channel, from now on."""
+        """What is published on a channel, from now on.
+
+        Raises ``RedisAway`` also where the connection is dead and does not show it: nothing comes, not even a pong.
+        """
         with away():
             async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
-                await subscription.subscribe(channel)
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await subscription.subscribe(channel)
+                asked = False
                 while True:
-                    heard: Mapping[str, bytes] | None = await subscription.get_message(timeout=_ANSWER_SECONDS)
-                    if heard is not None:
-                        yield heard["data"].decode()
+                    heard: Mapping[str, Any] | None = await subscription.get_message(timeout=_ANSWER_SECONDS)
+                    if heard is None and asked:
+                        raise RedisAway("the subscription is silent")
+                    if heard is None:
+                        await subscription.ping("still there?")
+                    elif heard["type"] == "message":
+                        yield bytes(heard["data"]).decode(errors="replace")
+                    asked = heard is None
 
     async def close(self) -> None:
         """Close every connection."""

@@ -17,7 +17,7 @@ from arq.worker import Worker, func
 from pydantic_core import from_json, to_json
 from redis.asyncio import ConnectionPool
 
-from shared.redis_store import away
+from shared.redis_store import answered
 
 JOB = constants.job_key_prefix
 RESULT = constants.result_key_prefix
@@ -28,6 +28,10 @@ FUNCTION = "call"
 
 POLL_SECONDS = 0.5
 """arq's polling, here only the safety net: what a lost wake-up costs at most."""
+
+
+_LATEST_MS = 10_000_000_000_000
+"""No time of enqueueing is later than the year 2286; one that is would break whoever reads it as a date."""
 
 
 class NotAJob(Exception):
@@ -41,13 +45,17 @@ def encode_job(body: str, signature: str, enqueued_ms: int) -> bytes:
 
 def decode_job(payload: bytes) -> tuple[object, object, int]:
     """Body, signature and time of enqueueing; raises ``NotAJob`` for pickles, scraps and other functions."""
+    if not payload:
+        raise NotAJob("larger than a job may be")
     try:
         decoded: tuple[Any, ...] = deserialize_job_raw(payload, deserializer=from_json)
         function, (body, signature), kwargs, _, enqueued_ms = decoded
     except (DeserializationError, TypeError, ValueError) as error:
         raise NotAJob("not arq's JSON format") from error
-    if function != FUNCTION or kwargs or not isinstance(enqueued_ms, int):
+    if function != FUNCTION or kwargs:
         raise NotAJob(f"function {str(function)[:40]!r} is not served here")
+    if not isinstance(enqueued_ms, int) or not 0 <= enqueued_ms < _LATEST_MS:
+        raise NotAJob("its time of enqueueing is none")
     return body, signature, enqueued_ms
 
 
@@ -65,8 +73,14 @@ def encode_result(
 
 
 def decode_result(payload: bytes) -> str:
-    """The answer's text."""
-    return cast("str", deserialize_result(payload, deserializer=from_json).result)
+    """The answer's text; raises ``NotAJob`` for what is no result of ours."""
+    try:
+        answer: object = deserialize_result(payload, deserializer=from_json).result
+    except DeserializationError as error:
+        raise NotAJob("not a result in arq's JSON format") from error
+    if not isinstance(answer, str):
+        raise NotAJob("the result is not a text")
+    return answer
 
 
 class PollingWorker(Worker):
@@ -103,7 +117,7 @@ class PollingWorker(Worker):
             await asyncio.sleep(self.poll_delay_s)
 
     async def _poll(self) -> None:
-        with away():
+        async with answered():
             await self._poll_iteration()
 
 

@@ -7,13 +7,15 @@ import hashlib
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.contract import Call, Effect, Operation
 from shared.envelope import Envelope, seal
-from shared.errors import Busy, OrderUnresolved, QueueDown, TimedOut, WorkerDown
+from shared.errors import BridgeError, Busy, OrderUnresolved, QueueDown, TimedOut, WorkerDown
 from shared.queue import arq_seam, scripts
+from shared.queue.lookout import Lookout, read_result
+from shared.queue.outbox import Outbox, Row
 from shared.queue.replies import Inbox, Replies
 from shared.queue.sharing import share_key
 from shared.redis_keys import Keys
@@ -24,9 +26,10 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 1.0
 """How long past the deadline an answer that is being written is still awaited."""
 
-_FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
-"""Seconds between looks at the result key: what a lost reply costs at most."""
-
+_LAST_WORD_SECONDS = 0.5
+"""For asking Redis, once nobody waits any more, what became of a job."""
+_REACH_SECONDS = 2.0
+"""For Redis to answer before an order is handed over."""
 _KEEP_EXTRA_MS = 30_000
 """How long a job outlives its deadline in Redis, so that a new worker can still account for it."""
 
@@ -36,14 +39,20 @@ class QueueLimits:
     """How much may wait before a call is refused at once."""
 
     queries: int = 5_000
+    of_one_caller: int = 2_000
+    """Queries of one caller, those that run included."""
     trades: int = 200
     """Orders and cancels have a reserve of their own."""
-    of_one_caller: int = 2_000
+    trades_of_one_caller: int = 100
 
 
-def caller_tag(caller: str) -> str:
-    """A caller's name as it stands in job ids: short, and without anything that separates their parts."""
-    return hashlib.blake2s(caller.encode(), digest_size=6).hexdigest()
+def caller_tag(caller: str, *, trades: bool = False) -> str:
+    """A caller's name as it stands in job ids: short, and without anything that separates their parts.
+
+    A caller's orders are counted under a name of their own, so that no flood of its queries keeps them out.
+    """
+    tag = hashlib.blake2s(caller.encode(), digest_size=6).hexdigest()
+    return f"{tag}t" if trades else tag
 
 
 class JobClient:
@@ -56,15 +65,19 @@ class JobClient:
         self._limits = limits or QueueLimits()
         self.name = uuid.uuid4().hex
         self._replies = Replies(store, keys.replies(self.name))
+        self.lookout = Lookout(store, keys)
         self._enqueue = store.script(scripts.ENQUEUE)
         self._withdraw = store.script(scripts.WITHDRAW)
+        self._leaving: set[asyncio.Task[None]] = set()
+        # Orders leave on their own: they never wait for a flood of queries to be written.
+        self._outboxes = {True: Outbox(self._send), False: Outbox(self._send)}
 
     async def run(self) -> None:
         """Listen for replies until cancelled; calls work without it, up to half a second later."""
         await self._replies.listen()
 
     async def call(self, operation: Operation, arguments: Mapping[str, object], call: Call) -> str:
-        """The answer's text. The job is enqueued before anything else is awaited.
+        """The answer's text.
 
         Raises ``QueueDown``, ``WorkerDown`` or ``Busy`` where nothing was done, ``TimedOut`` for a read that took too
         long, and ``OrderUnresolved`` where an order was taken and its fate is not known yet.
@@ -73,26 +86,26 @@ class JobClient:
             answer := await self._shared(shared)
         ) is not None:
             return answer
-        job_id = self._keys.job_id(caller_tag(call.caller), call.request_id)
         trades = operation.marker.effect is Effect.TRADES
-        envelope = Envelope(
-            session=self._keys.session,
-            operation=operation.name,
-            arguments=dict(arguments),
-            caller=call.caller,
-            scopes=call.scopes,
-            deadline_ms=int(call.deadline.timestamp() * 1000),
-            request_id=call.request_id,
-            reply_to=self.name,
-        )
+        job_id = self._keys.job_id(caller_tag(call.caller, trades=trades), call.request_id)
+        row = self._row(job_id, operation, arguments, call, trades=trades)
+        if trades:
+            await self._reach()
         with self._replies.expect(job_id) as inbox:
-            await self._put(job_id, envelope, trades=trades)
             try:
-                answer = await self._wait(job_id, inbox, call)
-                return answer if answer is not None else await self._give_up(job_id, trades=trades)
+                async with asyncio.timeout(call.seconds_left() + GRACE_SECONDS):
+                    await self._put(row, trades=trades)
+                    # A read lost with Redis's memory is put again; an order may have run.
+                    with self.lookout.watch(job_id, inbox, None if trades else lambda: self._put(row, trades=False)):
+                        return await _answer(inbox, call)
+            except TimeoutError:
+                return await self._give_up(job_id, trades=trades)
             except asyncio.CancelledError:
                 # The client went away. A job still queued need not run; what was claimed goes on and its answer stays.
-                await self._quietly_withdraw(job_id)
+                # On its own, because whoever cancels may do so again at every await.
+                leaving = asyncio.create_task(self._quietly_withdraw(job_id, trades=trades))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
                 raise
 
     async def _shared(self, key: str) -> str | None:
@@ -103,29 +116,48 @@ class JobClient:
             return None  # putting the job will say so
         return stored.decode() if stored is not None else None
 
-    async def _put(self, job_id: str, envelope: Envelope, *, trades: bool) -> None:
+    def _row(
+        self, job_id: str, operation: Operation, arguments: Mapping[str, object], call: Call, *, trades: bool
+    ) -> Row:
+        """The job as the script that enqueues it wants it."""
+        envelope = Envelope(
+            session=self._keys.session,
+            operation=operation.name,
+            arguments=dict(arguments),
+            caller=call.caller,
+            scopes=call.scopes,
+            deadline_ms=int(call.deadline.timestamp() * 1000),
+            request_id=call.request_id,
+            reply_to=self.name,
+        )
         body, signature = seal(envelope, self._secret)
         now = int(time.time() * 1000)
-        lane = (0, scripts.LANE_BOUNDARY) if trades else (scripts.LANE_BOUNDARY, scripts.CLAIMED)
-        if trades:
-            await self._reach()
+        limits = self._limits
+        return (
+            job_id,
+            arq_seam.encode_job(body, signature, now),
+            max(envelope.deadline_ms - now, 1) + _KEEP_EXTRA_MS,
+            scripts.AHEAD if trades else scripts.HEAD_START,
+            0 if trades else scripts.LANE_BOUNDARY,
+            scripts.LANE_BOUNDARY if trades else scripts.CLAIMED,
+            limits.trades if trades else limits.queries,
+            caller_tag(call.caller, trades=trades),
+            limits.trades_of_one_caller if trades else limits.of_one_caller,
+        )
+
+    async def _send(self, rows: Sequence[Row]) -> Sequence[bytes]:
+        keys = self._keys
+        outcomes: Sequence[bytes] = await self._enqueue(
+            keys=[keys.queue, keys.wake, keys.heartbeat, keys.callers], args=[field for row in rows for field in row]
+        )
+        return outcomes
+
+    async def _put(self, row: Row, *, trades: bool) -> None:
+        """Enqueue the job. Its id makes this safe to repeat, and the store does so after a broken connection."""
         try:
-            # The job's id makes this safe to repeat, and the Redis client does so once after a broken connection.
-            outcome = await self._enqueue(
-                keys=[self._keys.queue, self._keys.wake, self._keys.heartbeat, self._keys.callers],
-                args=[
-                    job_id,
-                    arq_seam.encode_job(body, signature, now),
-                    max(envelope.deadline_ms - now, 1) + _KEEP_EXTRA_MS,
-                    now - (scripts.AHEAD if trades else scripts.HEAD_START),
-                    *lane,
-                    self._limits.trades if trades else self._limits.queries,
-                    caller_tag(envelope.caller),
-                    self._limits.of_one_caller,
-                ],
-            )
+            outcome = await self._outboxes[trades].put(row)
         except RedisAway as error:
-            log.warning("request %s was not enqueued: %s", envelope.request_id, error)
+            log.warning("job %s was not enqueued: %s", row[0], error)
             if trades:
                 raise OrderUnresolved("Redis broke off while the order was handed over") from error
             raise QueueDown("Redis cannot be reached") from error
@@ -134,56 +166,28 @@ class JobClient:
         if outcome == b"BUSY":
             raise Busy("too many calls are waiting")
         if outcome == b"CALLER_BUSY":
-            raise Busy(f"this caller already has {self._limits.of_one_caller} calls waiting")
+            raise Busy("this caller already has too many calls waiting")
 
     async def _reach(self) -> None:
         """Return if Redis answers: an absence noticed before the order leaves proves that it never did."""
         try:
-            await self._store.ping()
-        except RedisAway as error:
+            async with asyncio.timeout(_REACH_SECONDS):
+                await self._store.ping()
+        except (RedisAway, TimeoutError) as error:
             raise QueueDown("Redis cannot be reached; the order was not handed over") from error
 
-    async def _wait(self, job_id: str, inbox: Inbox, call: Call) -> str | None:
-        """The answer from the reply channel, or from the result key where the reply was lost; None past patience."""
-        give_up = time.monotonic() + call.seconds_left() + GRACE_SECONDS
-        look = _FIRST_LOOK
-        while (left := give_up - time.monotonic()) > 0:
-            try:
-                async with asyncio.timeout(min(look, left)):
-                    kind, text = await inbox.get()
-            except TimeoutError:
-                look = min(look * 2, _LAST_LOOK)
-                answer = await self._look(job_id)
-                if answer is not None:
-                    return answer
-            else:
-                if kind == "A":
-                    return text
-                await call.progress(text)
-        return None
-
-    async def _look(self, job_id: str) -> str | None:
-        """The stored answer, where there is one; raises ``WorkerDown`` if nobody will begin the job."""
-        try:
-            stored, alive = await self._store.get_and_exists(arq_seam.RESULT + job_id, self._keys.heartbeat)
-            if stored is not None:
-                return arq_seam.decode_result(stored)
-            if not alive and await self._withdrawn(job_id):
-                raise WorkerDown("the worker stopped before it began this call")
-        except RedisAway as error:
-            log.info("job %s: Redis is away while its answer is awaited: %s", job_id, error)
-        return None
-
     async def _give_up(self, job_id: str, *, trades: bool) -> str:
+        """The last word about a call whose time is over."""
         try:
-            withdrawn = await self._withdrawn(job_id)
-            stored = None if withdrawn else await self._store.get(arq_seam.RESULT + job_id)
-        except RedisAway as error:
+            async with asyncio.timeout(_LAST_WORD_SECONDS):
+                withdrawn = await self._withdrawn(job_id)
+                stored = None if withdrawn else await self._store.get(arq_seam.RESULT + job_id)
+        except (RedisAway, TimeoutError) as error:
             if trades:
                 raise OrderUnresolved("Redis went away while the order was under way") from error
             raise QueueDown("Redis went away while the answer was awaited") from error
         if stored is not None:
-            return arq_seam.decode_result(stored)
+            return _text(read_result(job_id, stored))
         if withdrawn:
             raise TimedOut(
                 "the worker did not begin the call in time; it was withdrawn, certainly nothing was sent",
@@ -191,14 +195,31 @@ class JobClient:
             )
         if trades:
             raise OrderUnresolved("the worker has the order and has not answered yet")
-        raise TimedOut("the worker began the call and did not finish it in time")
+        raise TimedOut("the worker did not finish the call in time")
 
     async def _withdrawn(self, job_id: str) -> bool:
         outcome: bytes = await self._withdraw(keys=[self._keys.queue, self._keys.callers], args=[job_id])
         return outcome == b"WITHDRAWN"
 
-    async def _quietly_withdraw(self, job_id: str) -> None:
+    async def _quietly_withdraw(self, job_id: str, *, trades: bool) -> None:
         try:
-            await asyncio.wait_for(asyncio.shield(self._withdrawn(job_id)), 1.0)
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._outboxes[trades].settled()
+                await self._withdrawn(job_id)
         except (RedisAway, TimeoutError) as error:
             log.info("job %s of a caller that left was not withdrawn: %s", job_id, error)
+
+
+async def _answer(inbox: Inbox, call: Call) -> str:
+    """The answer's text, once it is heard or found; progress is passed on until then."""
+    while True:
+        heard = await inbox.get()
+        if isinstance(heard, BridgeError) or heard[0] == "A":
+            return _text(heard)
+        await call.progress(heard[1])
+
+
+def _text(heard: tuple[str, str] | BridgeError) -> str:
+    if isinstance(heard, BridgeError):
+        raise heard
+    return heard[1]

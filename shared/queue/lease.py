@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 
 from shared.queue import scripts
 from shared.redis_keys import Keys
-from shared.redis_store import RedisAway, Store
+from shared.redis_store import Absence, RedisAway, Store
 
 log = logging.getLogger(__name__)
 
@@ -16,19 +17,25 @@ LEASE_SECONDS = 2.0
 HEARTBEAT_SECONDS = 1.5
 """How long the heartbeat stands without renewal: within two seconds a frontend knows that nobody serves."""
 RENEW_SECONDS = 0.4
+PATIENCE_SECONDS = 0.8
+"""For one renewal: a command that hangs must not cost the lease, another connection may serve."""
 SAFE_SHARE = 0.7
 """Of the lease, on this machine's own clock, after which its holder no longer sends orders."""
 
 
 class Lease:
-    """Held by at most one worker; the epoch tells its holders apart."""
+    """Held by at most one worker; the epoch tells its holders apart, and one process's terms of holding it too."""
 
-    def __init__(self, store: Store, keys: Keys, worker: str) -> None:
+    def __init__(self, store: Store, keys: Keys, worker: str, *, highest_epoch: int = 0) -> None:
         self._keys = keys
-        self._worker = worker
+        # A restarted process often has its predecessor's host name and id; nobody else may ever pass for this one.
+        self._worker = f"{worker}-{secrets.token_hex(4)}"
+        self._highest_epoch = highest_epoch
         self._lead = store.script(scripts.LEAD)
         self._resign = store.script(scripts.RESIGN)
         self._held = asyncio.Event()
+        self._stands_by = False
+        self._absence = Absence("lease")
         self._renewed_at = float("-inf")
         self.holder = ""
         """``worker:epoch`` as it stands in Redis; empty while the lease is not ours."""
@@ -59,30 +66,43 @@ class Lease:
         keys = self._keys
         asked_at = time.monotonic()
         try:
-            answer = await self._lead(
-                keys=[keys.lease, keys.epoch, keys.heartbeat, keys.queue, keys.wake],
-                args=[self._worker, int(LEASE_SECONDS * 1000), int(HEARTBEAT_SECONDS * 1000), self.holder],
-            )
-        except RedisAway as error:
-            log.warning("the lease could not be renewed: %s", error)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await self._lead(
+                    keys=[keys.lease, keys.epoch, keys.heartbeat, keys.queue, keys.wake],
+                    args=[self._worker, int(LEASE_SECONDS * 1000), int(HEARTBEAT_SECONDS * 1000), self._highest_epoch],
+                )
+        except (RedisAway, TimeoutError) as error:
+            self._absence.noticed(error)
             return
+        self._absence.over()
         holder = bytes(answer).decode()
-        if holder and holder != self.holder:
-            log.info("this worker leads as %s", holder)
-        if not holder and (self.holder or not self._held.is_set()):
-            log.info("another worker leads; standing by")
-        self.holder = holder
         if holder:
-            self._renewed_at = asked_at
-            self._held.set()
+            self._led(holder, asked_at)
         else:
-            self._held.clear()
+            self._stood_by()
+
+    def _led(self, holder: str, asked_at: float) -> None:
+        if holder != self.holder:
+            log.info("this worker leads as %s", holder)
+        self.holder = holder
+        self._highest_epoch = max(self._highest_epoch, self.epoch)
+        self._renewed_at = asked_at
+        self._stands_by = False
+        self._held.set()
+
+    def _stood_by(self) -> None:
+        if not self._stands_by:
+            log.info("another worker leads; standing by")
+        self._stands_by = True
+        self.holder = ""
+        self._held.clear()
 
     async def _give_back(self) -> None:
-        if not self.holder:
-            return
+        """Also where it is not known to be ours: the answer to having taken it may be under way."""
         try:
-            await asyncio.wait_for(self._resign(keys=[self._keys.lease, self._keys.heartbeat], args=[self.holder]), 1.0)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._resign(keys=[self._keys.lease, self._keys.heartbeat], args=[self._worker])
         except (RedisAway, TimeoutError) as error:
             log.info("the lease was not given back and will expire: %s", error)
         self.holder = ""
+        self._held.clear()

@@ -1,31 +1,31 @@
 """The reply channel of one frontend process: one subscription for all its calls.
 
 A message is ``A job_id answer`` or ``P job_id progress``. Pub/sub promises nothing, so nobody relies on it: an answer
-that is not heard is read from its key (``client.py``).
+that is not heard is looked for (``lookout.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Literal
 
-from shared.redis_store import RedisAway, Store
-
-log = logging.getLogger(__name__)
+from shared.errors import BridgeError
+from shared.redis_store import Absence, RedisAway, Store
 
 _RETRY_SECONDS = 0.2
 
 Kind = Literal["A", "P"]
-Inbox = asyncio.Queue[tuple[str, str]]
-"""What was heard for one job: pairs of kind and text, in the order it was said."""
 
 
 def message(kind: Kind, job_id: str, text: str) -> str:
     """What the worker publishes: an answer (``A``) when a job is done, progress (``P``) while it waits."""
     return f"{kind} {job_id} {text}"
+
+
+Inbox = asyncio.Queue[tuple[str, str] | BridgeError]
+"""What was heard of one job, in the order it was said: pairs of kind and text, or the error that ends the call."""
 
 
 class Replies:
@@ -47,12 +47,14 @@ class Replies:
 
     async def listen(self) -> None:
         """Hear replies until cancelled, through every absence of Redis."""
+        absence = Absence("reply channel")
         while True:
             try:
                 async for text in self._store.messages(self._channel):
+                    absence.over()
                     self._deliver(text)
             except RedisAway as error:
-                log.warning("reply channel lost, subscribing again: %s", error)
+                absence.noticed(error)
                 await asyncio.sleep(_RETRY_SECONDS)
 
     def _deliver(self, text: str) -> None:

@@ -6,21 +6,24 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared.envelope import error_text
+from shared.errors import Internal
 from shared.queue import arq_seam, scripts
 from shared.queue.lease import Lease
-from shared.queue.replies import message
 from shared.redis_keys import Keys
-from shared.redis_store import RedisAway, Store
+from shared.redis_store import Absence, RedisAway, Store
 
 log = logging.getLogger(__name__)
 
 MARK_MS = 60_000
-"""How long arq's in-progress mark stands; a new lease holder clears it at once."""
+"""How long the mark of a job once claimed stands: longer than any job is kept."""
 KEEP_RESULT_MS = 120_000
 """How long an answer stays for whoever asks by request id."""
+LAST_WORDS_SECONDS = 2.0
+"""After the last job has ended: how long its answer may take to be stored before the process ends."""
 _PAUSE_SECONDS = 0.2
 """Before Redis is tried again after it went away."""
 _BLOCK_SECONDS = 2
@@ -52,7 +55,7 @@ class Done:
 
 
 class RunJob(Protocol):
-    """Runs one job to its answer. It never raises: a refusal is an answer too."""
+    """Runs one job to its answer. A refusal is an answer too; what it raises is logged and answered as a defect."""
 
     async def __call__(self, job: Job) -> Done:
         """Run it."""
@@ -65,6 +68,38 @@ class _Lane:
     maximum: int
     slots: int
     running: int = 0
+    more: bool = False
+    """Whether the last claim took all it asked for: there may be more to take as soon as a slot is free."""
+
+    @property
+    def free(self) -> int:
+        return max(self.slots - self.running, 0)
+
+
+@dataclass(slots=True)
+class _Finished:
+    """One job's answer on its way to Redis."""
+
+    raw_id: bytes
+    fields: tuple[str | bytes | int, ...]
+
+
+@dataclass(slots=True)
+class _Held:
+    """The jobs this process has claimed and not accounted for yet, running or finished and not stored.
+
+    A job that a lapse of the lease put back, or that a claim hands out a second time, is found here and not begun
+    again. Bounded by the slots, and by what ends while Redis is away.
+    """
+
+    tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    finished: list[_Finished] = field(default_factory=list)
+    unstored: set[bytes] = field(default_factory=set)
+    stored_since_claim: set[bytes] = field(default_factory=set)
+    """Answers that overtook the answer to a claim: that claim may hand out the same jobs."""
+
+    def __contains__(self, raw_id: bytes) -> bool:
+        return raw_id in self.tasks or raw_id in self.unstored or raw_id in self.stored_since_claim
 
 
 class JobWorker:
@@ -79,11 +114,14 @@ class JobWorker:
         self._run_job = run_job
         self._trade_lane = _Lane(0, scripts.LANE_BOUNDARY, trade_slots)
         self._query_lane = _Lane(scripts.LANE_BOUNDARY, scripts.CLAIMED, slots)
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._finished: list[tuple[str | bytes | int, ...]] = []
+        self._held = _Held()
+        self._in_doubt = False
+        """Whether a claim's answer did not arrive: jobs may be marked as ours of which we know nothing."""
         self._look = asyncio.Event()
         self._flush = asyncio.Event()
-        self._claim = store.script(scripts.CLAIM)
+        self._storing = asyncio.Lock()
+        self._absence = Absence("queue")
+        self._claim = store.script(scripts.CLAIM, repeatable=False)
         self._finish = store.script(scripts.FINISH)
         self._poller = arq_seam.PollingWorker(store.pool, keys.queue, self._look.set)
 
@@ -99,28 +137,33 @@ class JobWorker:
         while True:
             await self._flush.wait()
             self._flush.clear()
-            batch, self._finished = self._finished, []
-            while batch and not await self._stored(batch):  # noqa: ASYNC110 - Redis sends no word of its return
-                await asyncio.sleep(_PAUSE_SECONDS)
+            await self._store_all()
 
     async def drain(self, seconds: float) -> int:
-        """Wait for what is running, at most so long; the number of jobs that were still running then."""
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=seconds)
-        left = list(self._running.values())
+        """Wait for what is running, at most so long, and for the answers to be stored.
+
+        Returns how many jobs were still running then. A job cut short is answered by ``run_job`` itself.
+        """
+        if self._held.tasks:
+            await asyncio.wait(self._held.tasks.values(), timeout=seconds)
+        left = list(self._held.tasks.values())
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        if self._finished:
-            await self._stored(self._finished)
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self._store_all()
+        except TimeoutError:
+            log.warning("%d answers were not stored: Redis is away", len(self._held.unstored))
         return len(left)
 
     async def _guard(self, work: Awaitable[None]) -> None:
         """Do a piece of work with Redis; if Redis is away, say so and pause."""
         try:
             await work
+            self._absence.over()
         except RedisAway as error:
-            log.warning("Redis is away, trying again: %s", error)
+            self._absence.noticed(error)
             await asyncio.sleep(_PAUSE_SECONDS)
             self._look.set()
 
@@ -130,84 +173,106 @@ class JobWorker:
                 self._look.set()
 
         while True:
+            await self._lease.held()  # a stand-by must not take the leader's wake-ups
             await self._guard(once())
 
     async def _claim_when_due(self) -> None:
         while True:
             await self._look.wait()
-            self._look.clear()
             await self._lease.held()
+            self._look.clear()
             await self._guard(self._claim_batch())
 
     async def _claim_batch(self) -> None:
         lanes = (self._trade_lane, self._query_lane)
-        wanted: list[int] = []
-        for lane in lanes:
-            wanted += [lane.minimum, lane.maximum, lane.slots - lane.running]
-        claimed = await self._claim(
+        in_doubt, self._in_doubt = self._in_doubt, True
+        wanted = [0 if in_doubt else lane.free for lane in lanes]
+        self._held.stored_since_claim.clear()
+        claimed: list[bytes] | None = await self._claim(
             keys=[self._keys.queue, self._keys.wake, self._keys.lease, self._keys.callers],
-            args=[self._lease.holder, MARK_MS, *wanted],
+            args=[
+                self._lease.holder,
+                MARK_MS,
+                "lost" if in_doubt else "",
+                *(value for lane, count in zip(lanes, wanted, strict=True) for value in (*_bounds(lane), count)),
+            ],
         )
+        self._in_doubt = False
         if claimed is None:
             log.info("the lease went elsewhere; nothing is claimed")
             await asyncio.sleep(_PAUSE_SECONDS)
             self._look.set()
             return
-        for job_id, payload, score in zip(claimed[::3], claimed[1::3], claimed[2::3], strict=True):
-            self._begin(job_id.decode(), payload, trades=float(score) < scripts.LANE_BOUNDARY)
+        taken = [0, 0]
+        for raw_id, payload, score in zip(claimed[::3], claimed[1::3], claimed[2::3], strict=True):
+            trades = float(score) < scripts.LANE_BOUNDARY
+            taken[0 if trades else 1] += 1
+            if raw_id not in self._held:
+                self._begin(raw_id, payload, trades=trades)
+        for lane, count, got in zip(lanes, wanted, taken, strict=True):
+            lane.more = got >= count
+            if in_doubt or (lane.more and lane.free):
+                self._look.set()
 
-    def _begin(self, job_id: str, payload: bytes, *, trades: bool) -> None:
-        if job_id in self._running:
-            return  # our own lease lapsed for a moment and gave our own job back
+    def _begin(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
         lane = self._trade_lane if trades else self._query_lane
         lane.running += 1
-        task = asyncio.create_task(self._run(job_id, payload, trades=trades), name=f"job {job_id}")
-        self._running[job_id] = task
-        task.add_done_callback(lambda _: self._ended(job_id, lane))
+        task = asyncio.create_task(self._run(raw_id, payload, trades=trades))
+        self._held.tasks[raw_id] = task
+        task.add_done_callback(lambda _: self._ended(raw_id, lane))
 
-    def _ended(self, job_id: str, lane: _Lane) -> None:
-        del self._running[job_id]
-        if lane.running == lane.slots:
-            self._look.set()
+    def _ended(self, raw_id: bytes, lane: _Lane) -> None:
+        del self._held.tasks[raw_id]
         lane.running -= 1
+        if lane.more:
+            self._look.set()
 
-    async def _run(self, job_id: str, payload: bytes, *, trades: bool) -> None:
-        started = int(time.time() * 1000)
-        enqueued = started
+    async def _run(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
+        job_id = raw_id.decode(errors="backslashreplace")
+        started = enqueued = int(time.time() * 1000)
         try:
             body, signature, enqueued = arq_seam.decode_job(payload)
         except arq_seam.NotAJob as error:
             log.warning("job %s refused: %s", job_id, error)
             body, signature = None, None
-        done = await self._run_job(Job(job_id, body, signature, trades, self._publish))
+        try:
+            done = await self._run_job(Job(job_id, body, signature, trades, self._publish))
+            done.answer.encode()
+        except Exception:
+            log.exception("job %s failed", job_id)
+            done = Done(error_text(Internal(f"request {job_id} failed")), None)
         result = arq_seam.encode_result(
             job_id, done.answer, queue=self._keys.queue, enqueued_ms=enqueued, started_ms=started,
             finished_ms=int(time.time() * 1000),
         )  # fmt: skip
         channel = self._keys.replies(done.reply_to) if done.reply_to else ""
-        self._finished.append(
-            (
-                job_id,
-                result,
-                KEEP_RESULT_MS,
-                channel,
-                message("A", job_id, done.answer),
-                done.share_key,
-                done.share_ms,
-                done.answer if done.share_key else "",
-            )
-        )
+        fields = (raw_id, job_id, result, KEEP_RESULT_MS, channel, done.answer, done.share_key, done.share_ms)
+        self._held.unstored.add(raw_id)
+        self._held.finished.append(_Finished(raw_id, fields))
         self._flush.set()
 
-    async def _stored(self, batch: list[tuple[str | bytes | int, ...]]) -> bool:
-        try:
-            await self._finish(
-                keys=[self._keys.queue, self._keys.callers], args=[field for row in batch for field in row]
-            )
-        except RedisAway as error:
-            log.warning("%d answers wait until Redis is back: %s", len(batch), error)
-            return False
-        return True
+    async def _store_all(self) -> None:
+        """Store every finished answer, again and again while Redis is away: storing may be repeated."""
+        held = self._held
+        async with self._storing:
+            while held.finished:
+                batch, held.finished = held.finished, []
+                try:
+                    await self._finish(
+                        keys=[self._keys.queue, self._keys.callers],
+                        args=[field for row in batch for field in row.fields],
+                    )
+                except RedisAway as error:
+                    self._absence.noticed(error)
+                    held.finished = batch + held.finished
+                    await asyncio.sleep(_PAUSE_SECONDS)
+                except BaseException:
+                    held.finished = batch + held.finished
+                    raise
+                else:
+                    ids = {row.raw_id for row in batch}
+                    held.unstored -= ids
+                    held.stored_since_claim |= ids
 
     async def _publish(self, reply_to: str, text: str) -> None:
         """Progress is a courtesy: where Redis is away it is dropped."""
@@ -215,3 +280,7 @@ class JobWorker:
             await self._store.publish(self._keys.replies(reply_to), text)
         except RedisAway as error:
             log.debug("progress was not published: %s", error)
+
+
+def _bounds(lane: _Lane) -> tuple[int, int]:
+    return lane.minimum, lane.maximum
