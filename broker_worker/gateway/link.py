@@ -66,6 +66,7 @@ class GatewayLink(LinkListener):
         self._resync = asyncio.Event()
         self._id_taken = False
         self._pause = config.first_pause
+        self._sync_failure: str | None = None
         self.state = LinkState.CONNECTING
         self.since = datetime.now(UTC)
         self.detail: str | None = "starting"
@@ -193,9 +194,15 @@ class GatewayLink(LinkListener):
             raise ConnectionError(self.detail)
         while session.alive:
             self._resync.clear()
-            self._set(LinkState.SYNCHRONISING, "reading positions, orders and executions")
-            for step in self._sync_steps:
-                await step(session)
+            failed = f"; the last attempt failed: {self._sync_failure}" if self._sync_failure else ""
+            self._set(LinkState.SYNCHRONISING, f"reading positions, orders and executions{failed}")
+            try:
+                for step in self._sync_steps:
+                    await step(session)
+            except BridgeError as error:
+                self._sync_failure = error.fact
+                raise
+            self._sync_failure = None
             self._set(LinkState.READY, None)
             self._pause = self._config.first_pause
             await self._watch(session)

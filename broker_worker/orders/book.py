@@ -19,7 +19,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import OrderListener
 from broker_worker.gateway.convert import exact, exact_or_zero, plain_text, positive, whole
 from broker_worker.orders.record import Fill, OrderRecord, execution_stem
-from shared.errors import BridgeError, NotPermitted
+from shared.errors import NotPermitted, TimedOut
 
 if TYPE_CHECKING:
     from ib_async import CommissionReport, Contract, Execution, Order, OrderState
@@ -87,7 +87,8 @@ class OrderBook(OrderListener):
     async def refresh(self, session: Session, lane: Lane = Lane.ACCOUNT, *, strict: bool = False) -> str | None:
         """Read open and completed orders of every client; what could not be read, and why, or None.
 
-        ``strict`` raises where the gateway should have answered.
+        Raises where the link ends, and where open orders do not come: without them the list would look empty.
+        ``strict`` raises for completed orders too.
         """
         missing: list[str] = []
         client = session.client
@@ -101,10 +102,14 @@ class OrderBook(OrderListener):
                 continue
             try:
                 await session.ask_named(key, lane, SYNC_SECONDS, send)
-            except BridgeError as error:
-                if strict and not isinstance(error, NotPermitted):
-                    raise
+            except NotPermitted:
                 missing.append(words)
+            except TimedOut as error:
+                if key == "completedOrders" and not strict:
+                    missing.append(words)
+                    continue
+                hint = "; is its read-only API on? Then set IBKR_READ_ONLY_API=true" if key == "completedOrders" else ""
+                raise TimedOut(f"the gateway did not give the {words}{hint}", retry=error.retry) from error
         if not missing:
             return None
         why = "the gateway's read-only API does not give them" if self._read_only_api else "the gateway did not answer"
