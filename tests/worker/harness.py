@@ -96,6 +96,7 @@ class Bridge:
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._stack = AsyncExitStack()
+        self.wait_until_ready = True
 
     @property
     def control(self) -> Control:
@@ -117,7 +118,7 @@ class Bridge:
         listening = asyncio.create_task(self._client.run())
         self._stack.push_async_callback(_cancelled, listening)
         self._stack.push_async_callback(self.stop_worker)
-        await self.start_worker()
+        await self.start_worker(ready=self.wait_until_ready)
         return self
 
     async def __aexit__(self, *_: object) -> None:

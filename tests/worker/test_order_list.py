@@ -5,7 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
+from broker_worker.orders import book
 from shared.contract.orders import OrderState
+from shared.errors import TimedOut
 
 from .harness import Bridge, quiet_gateway
 
@@ -76,6 +80,17 @@ async def test_a_gateway_with_a_read_only_api_says_what_the_list_lacks() -> None
         assert listing.note is not None
         assert "completed orders" in listing.note
         assert "read-only API" in listing.note
+
+
+async def test_open_orders_that_do_not_come_are_an_error_and_never_an_empty_list(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(book, "SYNC_SECONDS", 0.2)
+    bridge.control.mute()
+    with pytest.raises(TimedOut, match="open orders"):
+        await bridge.call("get_orders")
+    with pytest.raises(TimedOut, match="open orders"):
+        await bridge.call("cancel_order", order_id="77")  # not NOT_FOUND: nobody looked
 
 
 async def test_an_order_against_a_read_only_api_is_rejected_in_the_gateways_words() -> None:
