@@ -43,7 +43,8 @@ class Holding:
         """The holding as the contract shows it."""
         contract = self.contract
         units = self.quantity * (exact(contract.multiplier) or Decimal(1))
-        price = self.market_value / units if self.market_value is not None and units else None
+        # A worth of 0 tells no price: that of a crumb of a coin is 0 in cents.
+        price = self.market_value / units if self.market_value and units else None
         return Position(
             account=self.account,
             symbol=contract.symbol,
