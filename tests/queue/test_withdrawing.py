@@ -1,0 +1,131 @@
+"""A frontend that gives up takes back what nobody has begun, and only that."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from shared.errors import OrderUnresolved, TimedOut, WorkerDown
+from shared.queue import arq_seam, scripts
+from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, until, working
+
+
+async def test_a_caller_that_leaves_takes_its_queued_job_along(valkey: str) -> None:
+    held = Held()
+    async with leading(valkey, Desk(held), slots=1) as worker, asking(valkey) as asker:
+        running = asker.asks(1)
+        await worker.desk.has_begun(1)
+        queued = asker.asks(3)
+        await asker.has_queued(3)
+        queued[1].cancel()
+        await asker.has_queued(2)
+        held.released.set()
+        await asyncio.gather(*running, queued[0], queued[2])
+        assert len(worker.desk.begun) == 3
+
+
+async def test_what_was_claimed_goes_on_when_its_caller_leaves_and_its_answer_stays(valkey: str) -> None:
+    held = Held()
+    async with leading(valkey, Desk(held)) as worker, asking(valkey) as asker:
+        (call,) = asker.asks(1, TRADE)
+        await worker.desk.has_begun(1)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        held.released.set()
+
+        async def nothing_claimed() -> bool:
+            return await asker.claimed() == 0
+
+        await until(nothing_claimed)
+        assert len(worker.desk.ended) == 1
+        job_id = KEYS.job_id(f"{_tag('alice')}t", worker.desk.begun[0].request_id)
+        stored = await asker.store.get(arq_seam.RESULT + job_id)
+        assert stored is not None
+        assert worker.desk.begun[0].request_id in arq_seam.decode_result(stored)
+
+
+def _tag(caller: str) -> str:
+    from shared.queue.client import caller_tag
+
+    return caller_tag(caller)
+
+
+async def test_a_queued_job_whose_time_is_over_was_certainly_not_begun(valkey: str) -> None:
+    held = Held()
+    async with leading(valkey, Desk(held), slots=1, trade_slots=1) as worker, asking(valkey) as asker:
+        running = [*asker.asks(1), *asker.asks(1, TRADE)]
+        await worker.desk.has_begun(2)
+        with pytest.raises(TimedOut, match="certainly nothing was sent"):
+            await asker.ask(TRADE, seconds=-0.9)
+        assert await asker.queued() == 0
+        held.released.set()
+        await asyncio.gather(*running)
+        assert len(worker.desk.begun) == 2
+
+
+async def test_a_begun_order_whose_time_is_over_is_unresolved_and_a_read_timed_out(valkey: str) -> None:
+    held = Held()
+    async with leading(valkey, Desk(held)), asking(valkey) as asker:
+        order, read = asker.asks(1, TRADE, seconds=-0.7)[0], asker.asks(1, seconds=-0.7)[0]
+        with pytest.raises(OrderUnresolved):
+            await order
+        with pytest.raises(TimedOut):
+            await read
+        held.released.set()
+
+
+async def test_a_queued_job_is_given_back_when_the_worker_goes(valkey: str) -> None:
+    held = Held()
+    async with asking(valkey) as asker:
+        async with leading(valkey, Desk(held), slots=0) as worker:
+            calls = asker.asks(3)
+            await asker.has_queued(3)
+            await worker.stop_serving()
+        for call in calls:
+            with pytest.raises(WorkerDown):
+                await call
+        assert await asker.queued() == 0
+        with pytest.raises(WorkerDown):
+            await asker.ask()
+
+
+async def test_a_job_a_dead_worker_had_claimed_is_never_called_certainly_unbegun(valkey: str) -> None:
+    """The next worker puts it back into the queue; between that and its own claim the frontend gives up."""
+    held = Held()
+    async with asking(valkey) as asker:
+        async with leading(valkey, Desk(held)) as first:
+            (order,) = asker.asks(1, TRADE, seconds=2)
+            await first.desk.has_begun(1)
+            await first.stop_serving()
+            for task in first.jobs._held.tasks.values():
+                task.cancel()
+        async with working(valkey, slots=0, trade_slots=0) as second:
+            await second.lease.held()
+            assert await asker.queued() == 1
+            with pytest.raises(OrderUnresolved):
+                await order
+
+
+async def test_withdrawing_is_one_step(valkey: str) -> None:
+    """However often claim and withdrawal race, a job is either withdrawn or run."""
+    async with leading(valkey) as worker, asking(valkey) as asker:
+        withdraw = asker.store.script(scripts.WITHDRAW)
+        said: dict[str, bytes] = {}
+
+        async def race() -> None:
+            (call,) = asker.asks(1)
+            for _ in range(4):
+                await asyncio.sleep(0)
+            for job_id in list(asker.client._replies._inboxes):
+                said[job_id] = await withdraw(keys=[KEYS.queue, KEYS.callers], args=[job_id])
+                if said[job_id] == b"WITHDRAWN":
+                    call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+
+        for _ in range(100):
+            await race()
+        run = {envelope.request_id for envelope in worker.desk.begun}
+        withdrawn = {job_id.rpartition(":")[2] for job_id, outcome in said.items() if outcome == b"WITHDRAWN"}
+        assert not run & withdrawn
+        assert len(run) + len(withdrawn) == 100
