@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -74,7 +75,7 @@ class House:
         self.control("clear_faults")
         self.control("accept_connections")
         for number in range(len(self.frontends)):
-            until(lambda number=number: self.ready(number), READY_SECONDS, f"ready: {self.status(number)}")
+            until(partial(self.ready, number), READY_SECONDS, "ready", seen=partial(self.status, number))
 
     def close(self) -> None:
         """End everything, whatever state it is in."""

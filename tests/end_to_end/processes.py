@@ -14,12 +14,12 @@ ROOT = Path(__file__).parent.parent.parent
 STOP_SECONDS = 15.0
 
 
-def until(happened: Callable[[], object], seconds: float, what: str) -> None:
-    """Return when something is so; fail, naming it, where it is not within so many seconds."""
+def until(happened: Callable[[], object], seconds: float, what: str, seen: Callable[[], object] = str) -> None:
+    """Return when something is so; fail, naming it and what is seen instead, where it is not in so many seconds."""
     end = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > end:
-            message = f"not within {seconds:g} s: {what}"
+            message = f"not within {seconds:g} s: {what} {seen()}"
             raise AssertionError(message)
         time.sleep(0.02)
 
