@@ -1,0 +1,108 @@
+"""What the documentation says, the code says too."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from broker_worker.settings import WorkerSettings
+from demo.words import client_lines
+from docs import tables
+from mcp_frontend.settings import FrontendSettings
+from shared.contract import OPERATIONS
+
+ROOT = tables.ROOT
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")],
+)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENDPOINT = "http://127.0.0.1:8080/mcp"
+
+
+def _settings_names() -> set[str]:
+    return {name.upper() for cls in (FrontendSettings, WorkerSettings) for name in cls.model_fields}
+
+
+def test_readme_tables_and_env_example_are_what_the_code_says() -> None:
+    assert tables.stale() == [], "run .venv/bin/python -m docs.tables --write"
+
+
+def test_every_tool_is_in_the_readme() -> None:
+    assert [name for name in OPERATIONS if f"| `{name}` |" not in README] == []
+
+
+def test_a_part_without_markers_is_an_error_and_not_an_empty_table() -> None:
+    with pytest.raises(ValueError, match="tools"):
+        tables.between("no markers here", "tools", "content")
+
+
+def test_env_example_is_read_by_a_shell_and_makes_valid_read_only_settings() -> None:
+    shown = subprocess.run(
+        ["/bin/sh", "-c", "set -a; . ./.env.example; env"], cwd=ROOT, env={}, capture_output=True, text=True, check=True
+    )
+    read = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+    assert _settings_names() <= read.keys()
+    for cls in (FrontendSettings, WorkerSettings):
+        given = {name: read[name.upper()] for name in cls.model_fields if read[name.upper()]}
+        settings = cls.model_validate(given)
+        defaults = {name: field.get_default() for name, field in cls.model_fields.items()}
+        assert settings.model_dump() == defaults | {"readonly": True}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_pages_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_script_and_make_target_that_is_named_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    scripts = set(re.findall(r"\bscripts/([a-z]+)\b", text))
+    targets = set(re.findall(r"`make ([a-z]+)", text))
+    made = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {name for name in scripts if not os.access(ROOT / "scripts" / name, os.X_OK)} == set()
+    assert targets - made == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_configuration_snippet_parses(page: Path) -> None:
+    for language, snippet in re.findall(r"```(json|toml)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        json.loads(snippet) if language == "json" else tomllib.loads(snippet)
+
+
+def test_the_client_page_says_what_the_demo_prints() -> None:
+    page = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+    missing = [name for name, text in client_lines(ENDPOINT) if text.split("   in ")[0] not in page]
+    assert missing == []
+
+
+def test_every_setting_the_pages_name_exists() -> None:
+    known = _settings_names()
+    for page in PAGES:
+        named = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", page.read_text(encoding="utf-8")))
+        errors = {"KEY_REUSED", "WORKER_DOWN"}
+        assert named - errors - known == set(), page.name
+
+
+def test_every_direct_dependency_is_explained() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    for file in ("requirements.in", "requirements-dev.in"):
+        names = re.findall(r"^[A-Za-z][A-Za-z0-9_-]*", (ROOT / file).read_text(), re.MULTILINE)
+        assert [name for name in names if not re.search(rf"\b{name}\b", page)] == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_pins_everything_by_hash_and_names_no_registry(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    pins = re.findall(r"^[a-z0-9._-]+==.*?(?=^[a-z]|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert len(pins) > 20
+    assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
+    assert not re.search(r"https?://|index-url|--find-links", text)
