@@ -23,7 +23,13 @@ def build_server(name: str, tools: Iterable[BridgeTool]) -> FastMCP[Any]:
     """A server that offers the tools."""
     offered = list(tools)
     server: FastMCP[Any] = FastMCP(
-        name, instructions=INSTRUCTIONS, version=VERSION, tools=offered, mask_error_details=True, on_duplicate="error"
+        name,
+        instructions=INSTRUCTIONS,
+        version=VERSION,
+        tools=offered,
+        mask_error_details=True,
+        on_duplicate="error",
+        dereference_schemas=False,  # done once for each tool, not for each listing
     )
     # FastMCP has no public door to the two settings of the SDK server beneath it.
     sdk = server._mcp_server  # pyright: ignore[reportPrivateUsage]

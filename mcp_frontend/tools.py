@@ -7,6 +7,7 @@ from typing import Any
 
 from fastmcp.server.dependencies import get_context
 from fastmcp.tools.base import Tool, ToolResult
+from fastmcp.utilities.json_schema import dereference_refs
 from mcp_types import TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
@@ -31,7 +32,7 @@ class BridgeTool(Tool):
             title=operation.title,
             description=operation.description,
             parameters=operation.input_schema,
-            output_schema=operation.output_schema,
+            output_schema=dereference_refs(operation.output_schema),  # some hosts follow no references
             annotations=hints(operation),
             tags={operation.marker.effect.scope.value},
         )

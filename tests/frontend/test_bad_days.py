@@ -99,7 +99,7 @@ async def test_a_client_that_disconnects_withdraws_what_is_still_queued(valkey: 
         async def queued(count: int) -> bool:
             return await worker.store.count_between(worker.keys.queue, 0, scripts.CLAIMED) == count
 
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(verify=False) as http:
             call = asyncio.create_task(http.post(served.endpoint, json=body, headers=HEADERS | headers))
             await until(lambda: queued(1))
             call.cancel()
@@ -121,7 +121,7 @@ async def test_a_client_that_disconnects_does_not_undo_what_was_begun(valkey: st
             return await usual(*given)
 
         worker.answer = hold
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(verify=False) as http:
             call = asyncio.create_task(http.post(served.endpoint, json=body, headers=HEADERS | headers))
             await worker.began.wait()
             call.cancel()
