@@ -14,17 +14,15 @@ from tests.frontend.conftest import Served, legacy_call, serve
 STATUS = legacy_call("get_status", {})
 
 
-@pytest.mark.parametrize("path", ["/mcp", "/livez", "/readyz"])
-async def test_a_foreign_host_is_refused_everywhere(served: Served, path: str) -> None:
-    if path == "/mcp":
-        assert (await served.post(STATUS, host="evil.example")).status_code == 421
-    else:
+async def test_a_foreign_host_is_refused_everywhere(served: Served) -> None:
+    assert (await served.post(STATUS, host="evil.example")).status_code == 421
+    for path in ("/livez", "/readyz"):
         assert (await served.get(path, host="evil.example")).status_code == 421
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "https://localhost.evil.example", "null"])
-async def test_a_foreign_origin_is_refused(served: Served, origin: str) -> None:
-    assert (await served.post(STATUS, origin=origin)).status_code == 403
+async def test_a_foreign_origin_is_refused(served: Served) -> None:
+    for origin in ("http://evil.example", "https://localhost.evil.example", "null"):
+        assert (await served.post(STATUS, origin=origin)).status_code == 403
 
 
 async def test_loopback_names_are_welcome(served: Served) -> None:

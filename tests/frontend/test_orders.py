@@ -23,17 +23,17 @@ def unnamed(tool: str) -> dict[str, Any]:
     return {key: value for key, value in ARGUMENTS[tool].items() if key != "client_order_id"}
 
 
-@pytest.mark.parametrize("tool", TRADING)
 async def test_under_readonly_an_order_is_answered_rejected_with_the_reason(
-    readonly: Served, worker: StandInWorker, tool: str
+    readonly: Served, worker: StandInWorker
 ) -> None:
-    answer = content_of(await readonly.call(tool, ARGUMENTS[tool]))
-    assert answer["status"] == "REJECTED"
-    assert "READONLY" in answer["message"]
+    async with readonly.client() as client:
+        answers = {tool: content_of(await client.call_tool(tool, ARGUMENTS[tool])) for tool in TRADING}
     assert worker.envelopes == []
-    if tool in PLACING:
-        assert answer["state"] == "REJECTED"
-        assert answer["may_resubmit"] is False
+    for answer in answers.values():
+        assert answer["status"] == "REJECTED"
+        assert "READONLY" in answer["message"]
+    for answer in [answers[tool] for tool in PLACING]:
+        assert (answer["state"], answer["may_resubmit"]) == ("REJECTED", False)
         assert "Nothing was sent" in answer["next_step"]
         assert (answer["symbol"], answer["action"], answer["quantity"]) == ("AAPL", "BUY", 5)
 
@@ -48,14 +48,14 @@ async def test_under_readonly_everything_else_works(readonly: Served, worker: St
         content_of(await readonly.call(tool, ARGUMENTS[tool]))
 
 
-@pytest.mark.parametrize("tool", PLACING)
-async def test_an_order_without_a_name_gets_one_before_it_leaves(
-    served: Served, worker: StandInWorker, tool: str
-) -> None:
-    answers = [content_of(await served.call(tool, {**unnamed(tool), "client_order_id": None})) for _ in range(2)]
+async def test_an_order_without_a_name_gets_one_before_it_leaves(served: Served, worker: StandInWorker) -> None:
+    async with served.client() as client:
+        answers = [
+            content_of(await client.call_tool(tool, {**unnamed(tool), "client_order_id": None})) for tool in PLACING * 2
+        ]
     names = [envelope.arguments["client_order_id"] for envelope in worker.envelopes]
     assert names == [answer["client_order_id"] for answer in answers]
-    assert len(set(names)) == 2
+    assert len(set(names)) == len(PLACING) * 2
     assert all(name.startswith("a-") and len(name) < 25 for name in names)
 
 
@@ -65,20 +65,21 @@ async def test_an_orders_own_name_is_kept(served: Served, worker: StandInWorker)
 
 
 @pytest.mark.parametrize("error", [OrderUnresolved("not known yet"), TimedOut("late"), Internal("broken")])
-@pytest.mark.parametrize("tool", PLACING)
 async def test_an_order_whose_fate_is_unknown_is_no_failure_but_a_handle(
-    served: Served, worker: StandInWorker, tool: str, error: Exception
+    served: Served, worker: StandInWorker, error: Exception
 ) -> None:
     async def lose(*_: object) -> str:
         raise error
 
     worker.answer = lose
-    answer = content_of(await served.call(tool, unnamed(tool)))
-    assert (answer["status"], answer["state"], answer["may_resubmit"]) == ("UNKNOWN", "UNKNOWN", False)
-    assert answer["client_order_id"] == worker.envelopes[0].arguments["client_order_id"]
-    assert answer["client_order_id"] in answer["next_step"]
-    assert "get_orders" in answer["next_step"]
-    assert answer["filled"] is None
+    async with served.client() as client:
+        answers = [content_of(await client.call_tool(tool, unnamed(tool))) for tool in PLACING]
+    for answer, envelope in zip(answers, worker.envelopes, strict=True):
+        assert (answer["status"], answer["state"], answer["may_resubmit"]) == ("UNKNOWN", "UNKNOWN", False)
+        assert answer["client_order_id"] == envelope.arguments["client_order_id"]
+        assert answer["client_order_id"] in answer["next_step"]
+        assert "get_orders" in answer["next_step"]
+        assert answer["filled"] is None
 
 
 async def test_a_cancellation_whose_fate_is_unknown_is_no_failure(served: Served, worker: StandInWorker) -> None:
@@ -116,9 +117,12 @@ async def test_an_order_no_worker_began_is_expired_and_may_be_placed_again(
 ) -> None:
     monkeypatch.setattr("mcp_frontend.calls.PATIENCE", 1.3)  # a deadline 0.3 s from now
     async with stand_in_worker(valkey, trade_slots=0) as worker, serve(valkey) as served:
-        answer = content_of(await served.call("place_market_order", ARGUMENTS["place_market_order"]))
+        placed, result = await asyncio.gather(
+            served.call("place_market_order", ARGUMENTS["place_market_order"]),
+            served.call("cancel_order", {"order_id": 7}),
+        )
+        answer = content_of(placed)
         assert (answer["state"], answer["may_resubmit"]) == ("EXPIRED", True)
-        result = await served.call("cancel_order", {"order_id": 7})
         assert text_of(result).startswith("TIMEOUT: ")
         assert "certainly nothing was sent" in text_of(result)
         assert worker.envelopes == []
