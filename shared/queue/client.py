@@ -74,7 +74,15 @@ class JobClient:
 
     async def run(self) -> None:
         """Listen for replies until cancelled; calls work without it, up to half a second later."""
-        await self._replies.listen()
+        try:
+            await self._replies.listen()
+        finally:
+            await asyncio.shield(self.settle())
+
+    async def settle(self) -> None:
+        """Return when the jobs of callers that left are taken back, or a second later."""
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=GRACE_SECONDS)
 
     async def call(self, operation: Operation, arguments: Mapping[str, object], call: Call) -> str:
         """The answer's text.

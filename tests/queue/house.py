@@ -40,8 +40,8 @@ Play = Callable[[Envelope, Job], Awaitable[None]]
 async def until(condition: Callable[[], Awaitable[bool]], limit: float = PATIENCE) -> None:
     """Return when the condition holds; fail when it does not within the limit."""
     async with asyncio.timeout(limit):
-        while not await condition():
-            await asyncio.sleep(0.01)  # Redis sends no word of what is looked at here
+        while not await condition():  # noqa: ASYNC110 - Redis sends no word of what is looked at here
+            await asyncio.sleep(0.01)
 
 
 async def at_once(_: Envelope, __: Job) -> None:
@@ -216,6 +216,7 @@ async def asking(url: str, limits: QueueLimits | None = None, *, listen: bool = 
         if listening is not None:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
+        await client.settle()
         await store.close()
 
 
