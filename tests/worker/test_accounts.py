@@ -68,7 +68,8 @@ async def test_a_short_position_has_a_negative_quantity_and_value_and_a_positive
 
 async def test_a_bought_share_shows_in_the_positions(bridge: Bridge) -> None:
     await bridge.call("place_market_order", symbol="IBM", action="BUY", quantity=3, client_order_id="ibm")
-    rows = {row.symbol: row for row in (await bridge.call("get_positions")).items}
+    listing = await eventually(lambda: bridge.call("get_positions"), lambda found: found.count == 5)
+    rows = {row.symbol: row for row in listing.items}
     assert rows["IBM"].quantity == 3
     assert rows["IBM"].market_value is not None
 
@@ -76,7 +77,8 @@ async def test_a_bought_share_shows_in_the_positions(bridge: Bridge) -> None:
 async def test_a_position_that_was_closed_is_gone(bridge: Bridge) -> None:
     assert "AAPL" in {row.symbol for row in (await bridge.call("get_positions")).items}
     await bridge.call("place_market_order", symbol="AAPL", action="SELL", quantity=100, client_order_id="out")
-    assert "AAPL" not in {row.symbol for row in (await bridge.call("get_positions")).items}
+    listing = await eventually(lambda: bridge.call("get_positions"), lambda found: found.count == 3)
+    assert "AAPL" not in {row.symbol for row in listing.items}
 
 
 async def test_a_profit_that_moves_is_told_anew(bridge: Bridge) -> None:
