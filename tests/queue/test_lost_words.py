@@ -48,7 +48,7 @@ async def test_a_wake_up_stolen_from_the_list_costs_no_answer(valkey: str) -> No
 
         async def steal() -> None:
             while True:
-                await thief.blpop([KEYS.wake])  # type: ignore[misc]
+                await thief.blpop([KEYS.wake])
 
         stealing = asyncio.create_task(steal())
         await asyncio.gather(*asker.asks(5))

@@ -45,7 +45,7 @@ async def test_an_order_queued_behind_queries_is_in_the_first_batch(valkey: str)
 
 async def test_a_full_lane_is_refilled_until_the_queue_is_empty_without_waiting_for_a_poll(valkey: str) -> None:
     async def a_little_later(*_: object) -> None:
-        for _ in range(5):
+        for _turn in range(5):
             await asyncio.sleep(0)
 
     async with leading(valkey, Desk(a_little_later), slots=3) as worker, asking(valkey) as asker:
