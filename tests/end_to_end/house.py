@@ -75,7 +75,7 @@ class House:
         self.control("clear_faults")
         self.control("accept_connections")
         for number in range(len(self.frontends)):
-            until(partial(self.ready, number), READY_SECONDS, "ready", seen=partial(self.status, number))
+            until(partial(self.serves, number), READY_SECONDS, "ready", seen=partial(self.status, number))
 
     def close(self) -> None:
         """End everything, whatever state it is in."""
@@ -110,8 +110,13 @@ class House:
         except (URLError, ConnectionError) as error:
             return {"ready": False, "message": str(error), "worker": None}
 
-    def ready(self, frontend: int = 0) -> bool:
-        return bool(self.status(frontend)["ready"])
+    def serves(self, frontend: int = 0) -> bool:
+        """Whether a call goes all the way, and the status, which may lag behind by a second, says so too."""
+        try:
+            answered = "items" in self.ask("get_positions", frontend=frontend)
+        except (URLError, ConnectionError):
+            return False
+        return answered and bool(self.status(frontend)["ready"])
 
     def link(self) -> str:
         """The state of the link to the gateway, as a client sees it."""

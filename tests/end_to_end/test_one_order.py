@@ -92,7 +92,7 @@ def test_an_order_whose_worker_died_is_never_sent_again(
     house.worker.kill()
     house.control("slow_down", seconds=0)
     house.worker.start()
-    until(house.ready, 20, "the next worker")
+    until(house.serves, 20, "the next worker")
     # The one who waits is told that the order's fate must be looked up, or already what it is; never to place it again.
     answer = call.result(20)
     assert answer.get("error") is None, answer
