@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -107,8 +107,16 @@ class BrokerWorker:
                 raise error
 
 
-def build(settings: WorkerSettings, store: Store, link_config: LinkConfig | None = None) -> BrokerWorker:
-    """Everything, connected to nothing yet: the start waits neither for Redis nor for the gateway."""
+def build(
+    settings: WorkerSettings,
+    store: Store,
+    link_config: LinkConfig | None = None,
+    further: Mapping[type[Toolset], Toolset] | None = None,
+) -> BrokerWorker:
+    """Everything, connected to nothing yet: the start waits neither for Redis nor for the gateway.
+
+    ``further`` serves areas beside the product's own; the benchmarks measure an empty job by it.
+    """
     keys = Keys(settings.gateway_session)
     lease = Lease(store, keys, f"{socket.gethostname()}-{os.getpid()}")
     outages = Outages(settings.restart_time, settings.zone)
@@ -131,6 +139,7 @@ def build(settings: WorkerSettings, store: Store, link_config: LinkConfig | None
         OrderTools: OrderDesk(link, contracts, book, journal, placer, settings.ibkr_client_id),
         MarketDataTools: MarketDataDesk(link, contracts, quotes),
         ContractTools: ContractDesk(link),
+        **(further or {}),
     }
     check_served(handlers)
     policy = Policy(
