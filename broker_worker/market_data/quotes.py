@@ -59,10 +59,15 @@ class Line:
     kind: DataKind = DataKind.LIVE
     updated: datetime | None = None
     begun_at: float | None = None
-    """When the first value came; what has not come soon after is not waited for again."""
+    """When the first value came, or word that none may; what has not come soon after is not waited for again."""
     refused: RequestRefused | None = None
     remarks: dict[int, str] = field(default_factory=dict[int, str])
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self) -> None:
+        """Patience for the first value ends here, that for the rest begins."""
+        if self.begun_at is None:
+            self.begun_at = time.monotonic()
 
     @property
     def complete(self) -> bool:
@@ -205,6 +210,8 @@ class QuoteBoard(QuoteListener):
             self.competing = True
         if code in errors.INFORMATION or code == errors.COMPETING:
             line.remarks[code] = text
+            if code == errors.COMPETING:
+                line.begin()
         else:
             line.refused = RequestRefused(code, text)
         line.changed.set()
@@ -212,8 +219,7 @@ class QuoteBoard(QuoteListener):
 
     def _touched(self, line: Line) -> None:
         line.updated = datetime.now(UTC)
-        if line.begun_at is None:
-            line.begun_at = time.monotonic()
+        line.begin()
         self.last_kind = line.kind
         if line.kind is DataKind.LIVE:
             self.competing = False
