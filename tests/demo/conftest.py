@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,7 +109,14 @@ def free_port(count: int = 1) -> int:
 
 
 @pytest.fixture
-async def start_demo(tmp_path: Path) -> AsyncIterator[StartDemo]:
+def short_folder() -> Iterator[Path]:
+    """A temporary folder with a name short enough for a socket in it; pytest's own is too long under xdist."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+async def start_demo(short_folder: Path) -> AsyncIterator[StartDemo]:
     started: list[DemoProcess] = []
 
     async def start(*arguments: str, port: int | None = None, **environment: str) -> DemoProcess:
@@ -120,12 +128,12 @@ async def start_demo(tmp_path: Path) -> AsyncIterator[StartDemo]:
             "demo",
             *arguments,
             cwd=ROOT,
-            env={**inherited, "TMPDIR": str(tmp_path), "SERVER_PORT": str(port), **environment},
+            env={**inherited, "TMPDIR": str(short_folder), "SERVER_PORT": str(port), **environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-        started.append(DemoProcess(process, port, tmp_path))
+        started.append(DemoProcess(process, port, short_folder))
         return started[-1]
 
     yield start

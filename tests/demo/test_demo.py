@@ -82,10 +82,10 @@ async def test_even_a_killed_supervisor_leaves_no_process(start_demo: StartDemo)
     await demo.nothing_is_left()
 
 
-async def test_over_stdio_it_lives_as_long_as_its_client(tmp_path: Path) -> None:
+async def test_over_stdio_it_lives_as_long_as_its_client(short_folder: Path) -> None:
     transport = StdioTransport(
-        sys.executable, ["-m", "demo", "--stdio"], env={"TMPDIR": str(tmp_path)}, cwd=str(ROOT), keep_alive=False,
-        log_file=tmp_path / "said",
+        sys.executable, ["-m", "demo", "--stdio"], env={"TMPDIR": str(short_folder)}, cwd=str(ROOT), keep_alive=False,
+        log_file=short_folder / "said",
     )  # fmt: skip
     async with Client(transport) as client:
         async with asyncio.timeout(90):
@@ -94,9 +94,9 @@ async def test_over_stdio_it_lives_as_long_as_its_client(tmp_path: Path) -> None
     assert price is not None
     assert price["currency"] == "USD"
     async with asyncio.timeout(30):
-        while len(os.listdir(tmp_path)) > 1:  # noqa: ASYNC110, PTH208 - another process empties it
+        while len(os.listdir(short_folder)) > 1:  # noqa: ASYNC110, PTH208 - another process empties it
             await asyncio.sleep(0.05)
-    assert "Traceback" not in (tmp_path / "said").read_text()
+    assert "Traceback" not in (short_folder / "said").read_text()
 
 
 async def test_ctrl_c_before_it_is_ready_ends_it_quietly(start_demo: StartDemo) -> None:
