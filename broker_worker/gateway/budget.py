@@ -1,7 +1,7 @@
 """The gateway's message budget: so many a second for everybody together, the urgent ones first.
 
-Past its limit the gateway closes the socket (error 100). Its rolling second is kept here exactly; cancels and orders
-have a reserve that the other lanes cannot use.
+Past its limit the gateway closes the socket (error 100). Its rolling second is kept here with a margin for messages
+that arrive closer together than they were sent; cancels and orders have a reserve that the other lanes cannot use.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import heapq
 import itertools
 from collections import deque
 from enum import IntEnum
+
+WINDOW = 1.1
+"""Seconds in which no more than the budget is sent."""
 
 
 class Lane(IntEnum):
@@ -30,35 +33,44 @@ class MessageBudget:
         if not 0 <= reserve < per_second:
             raise ValueError("the reserve must be smaller than the budget")
         self._limits = {lane: per_second if lane <= Lane.ORDER else per_second - reserve for lane in Lane}
-        self._granted: deque[float] = deque()
+        self._under_way = 0
+        """Granted to whoever has not run since: on a busy loop that takes a while, and only then is it sent."""
+        self._sent: deque[float] = deque()
         self._waiting: list[tuple[Lane, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
     async def acquire(self, lane: Lane) -> None:
-        """Return when one message of this lane may be sent, at once where there is room."""
+        """Return when one message of this lane may be sent, at once where there is room; the caller sends it now."""
         loop = asyncio.get_running_loop()
         granted = loop.create_future()
         heapq.heappush(self._waiting, (lane, next(self._order), granted))
         self._grant()
-        await granted
+        try:
+            await granted
+        finally:
+            if granted.done() and not granted.cancelled():
+                self._under_way -= 1
+                self._sent.append(loop.time())
+                if self._waiting and self._timer is None:
+                    self._grant()
 
     def _grant(self) -> None:
-        """Grant what fits now, and come back when the oldest grant is a second old."""
+        """Grant what fits now, and come back when the oldest message has left the window."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._granted and now - self._granted[0] >= 1.0:
-            self._granted.popleft()
+        while self._sent and now - self._sent[0] >= WINDOW:
+            self._sent.popleft()
         while self._waiting:
             lane, _, granted = self._waiting[0]
-            if not granted.done() and len(self._granted) >= self._limits[lane]:
+            if not granted.done() and len(self._sent) + self._under_way >= self._limits[lane]:
                 break
             heapq.heappop(self._waiting)
             if not granted.done():
-                self._granted.append(now)
+                self._under_way += 1
                 granted.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._waiting and self._granted:
-            self._timer = loop.call_at(self._granted[0] + 1.0, self._grant)
+        if self._waiting and self._sent:
+            self._timer = loop.call_at(self._sent[0] + WINDOW, self._grant)
