@@ -96,6 +96,7 @@ class Bridge:
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._stack = AsyncExitStack()
+        self._stores: list[Store] = []
         self.wait_until_ready = True
 
     @property
@@ -114,6 +115,7 @@ class Bridge:
         await self.gateway.open()
         self._stack.push_async_callback(self.gateway.close)
         self._stack.push_async_callback(self.redis.aclose)
+        self._stack.push_async_callback(self._close_stores)
         self._client = self.client()
         listening = asyncio.create_task(self._client.run())
         self._stack.push_async_callback(_cancelled, listening)
@@ -131,7 +133,13 @@ class Bridge:
         return JobClient(self._store(), self.keys, self.secret.encode())
 
     def _store(self) -> Store:
-        return Store(fakeredis.FakeAsyncRedis(server=self._redis))
+        store = Store(fakeredis.FakeAsyncRedis(server=self._redis))
+        self._stores.append(store)
+        return store
+
+    async def _close_stores(self) -> None:
+        for store in self._stores:
+            await store.close()
 
     async def start_worker(self, *, ready: bool = True) -> None:
         """Start a new worker on the same Redis and gateway."""
