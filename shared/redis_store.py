@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionBroke
 
+from shared.redis_line import Line, sha_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
@@ -88,16 +90,19 @@ class Absence:
             self._lasts = False
 
 
+RunScript = Callable[[Sequence[str], Sequence[Value]], Awaitable[Any]]
+
+
 class Script:
     """A Lua script; Redis loads it again by itself after losing it."""
 
-    def __init__(self, redis: Any, text: str, *, repeatable: bool) -> None:
-        self._run: Callable[..., Awaitable[Any]] = redis.register_script(text)
+    def __init__(self, run: RunScript, *, repeatable: bool) -> None:
+        self._run = run
         self._repeatable = repeatable
 
     async def __call__(self, *, keys: Sequence[str], args: Sequence[Value]) -> Any:
         """Run it in one step."""
-        return await _do(lambda: self._run(keys=keys, args=args), repeatable=self._repeatable)
+        return await _do(lambda: self._run(keys, args), repeatable=self._repeatable)
 
 
 async def _do(run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = True) -> AnswerT:
@@ -113,6 +118,19 @@ async def _do(run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = True)
             return await run()
 
 
+class WaitingList:
+    """A list one task waits on."""
+
+    def __init__(self, line: Line, key: str) -> None:
+        self._line = line
+        self._key = key
+
+    async def pop(self, seconds: int) -> bool:
+        """Wait for an entry, take it, and tell whether there was one."""
+        async with answered(seconds + _ANSWER_SECONDS):
+            return await self._line.command("BLPOP", self._key, seconds) is not None
+
+
 class Store:
     """One process's connection pool to Redis.
 
@@ -122,6 +140,7 @@ class Store:
 
     def __init__(self, redis: Any) -> None:
         self._redis = redis
+        self._lines: list[Line] = []
 
     @classmethod
     def at(cls, url: str) -> Store:
@@ -141,9 +160,25 @@ class Store:
         """What arq builds its own client on."""
         return cast("ConnectionPool", self._redis.connection_pool)
 
-    def script(self, text: str, *, repeatable: bool = True) -> Script:
-        """Prepare a Lua script; one that may not run twice is not sent again after a broken connection."""
-        return Script(self._redis, text, repeatable=repeatable)
+    def _line(self) -> Line:
+        line = Line(self.pool)
+        self._lines.append(line)
+        return line
+
+    def script(self, text: str, *, repeatable: bool = True, own_line: bool = False) -> Script:
+        """Prepare a Lua script; one that may not run twice is not sent again after a broken connection.
+
+        With ``own_line`` its calls go one after the other through a connection kept for it.
+        """
+        if own_line:
+            line, sha = self._line(), sha_of(text)
+            return Script(lambda keys, args: line.script(text, sha, keys, args), repeatable=repeatable)
+        pooled = self._redis.register_script(text)
+        return Script(lambda keys, args: pooled(keys=keys, args=args), repeatable=repeatable)
+
+    def waiting_list(self, key: str) -> WaitingList:
+        """A list to wait on, with a connection of its own."""
+        return WaitingList(self._line(), key)
 
     async def ping(self) -> None:
         """Return if Redis answers."""
@@ -178,11 +213,6 @@ class Store:
         """Members of a sorted set with a score from ``low`` up to, not including, ``high``."""
         return int(await _do(lambda: self._redis.zcount(key, low, f"({high}")))
 
-    async def pop_blocking(self, key: str, seconds: int) -> bool:
-        """Wait for an entry of a list, take it, and tell whether there was one."""
-        async with answered(seconds + _ANSWER_SECONDS):
-            return await self._redis.blpop([key], timeout=seconds) is not None
-
     async def publish(self, channel: str, message: str) -> None:
         """Say something to whoever listens now."""
         await _do(lambda: self._redis.publish(channel, message))
@@ -192,21 +222,26 @@ class Store:
 
         Raises ``RedisAway`` also where the connection is dead and does not show it: nothing comes, not even a pong.
         """
+        line = Line(self.pool)
         with away():
-            async with self._redis.pubsub(ignore_subscribe_messages=True) as subscription:
+            try:
                 async with asyncio.timeout(_ANSWER_SECONDS):
-                    await subscription.subscribe(channel)
+                    await line.send("SUBSCRIBE", channel)
                 asked = False
                 while True:
-                    heard: Mapping[str, Any] | None = await subscription.get_message(timeout=_ANSWER_SECONDS)
+                    heard = await line.hear(_ANSWER_SECONDS)
                     if heard is None and asked:
                         raise RedisAway("the subscription is silent")
                     if heard is None:
-                        await subscription.ping("still there?")
-                    elif heard["type"] == "message":
-                        yield bytes(heard["data"]).decode(errors="replace")
+                        await line.send("PING")
+                    elif heard[0] == b"message":
+                        yield bytes(heard[2]).decode(errors="replace")
                     asked = heard is None
+            finally:
+                await line.close()
 
     async def close(self) -> None:
         """Close every connection."""
+        for line in self._lines:
+            await line.close()
         await self._redis.aclose(close_connection_pool=True)

@@ -66,11 +66,10 @@ class JobClient:
         self.name = uuid.uuid4().hex
         self._replies = Replies(store, keys.replies(self.name))
         self.lookout = Lookout(store, keys)
-        self._enqueue = store.script(scripts.ENQUEUE)
         self._withdraw = store.script(scripts.WITHDRAW)
         self._leaving: set[asyncio.Task[None]] = set()
         # Orders leave on their own: they never wait for a flood of queries to be written.
-        self._outboxes = {True: Outbox(self._send), False: Outbox(self._send)}
+        self._outboxes = {trades: self._outbox(store) for trades in (True, False)}
 
     async def run(self) -> None:
         """Listen for replies until cancelled; calls work without it, up to half a second later."""
@@ -153,12 +152,15 @@ class JobClient:
             limits.trades_of_one_caller if trades else limits.of_one_caller,
         )
 
-    async def _send(self, rows: Sequence[Row]) -> Sequence[bytes]:
-        keys = self._keys
-        outcomes: Sequence[bytes] = await self._enqueue(
-            keys=[keys.queue, keys.wake, keys.heartbeat, keys.callers], args=[field for row in rows for field in row]
-        )
-        return outcomes
+    def _outbox(self, store: Store) -> Outbox:
+        enqueue, keys = store.script(scripts.ENQUEUE, own_line=True), self._keys
+        names = [keys.queue, keys.wake, keys.heartbeat, keys.callers]
+
+        async def send(rows: Sequence[Row]) -> Sequence[bytes]:
+            outcomes: Sequence[bytes] = await enqueue(keys=names, args=[field for row in rows for field in row])
+            return outcomes
+
+        return Outbox(send)
 
     async def _put(self, row: Row, *, trades: bool) -> None:
         """Enqueue the job. Its id makes this safe to repeat, and the store does so after a broken connection."""

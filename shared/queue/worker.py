@@ -118,11 +118,13 @@ class JobWorker:
         self._in_doubt = False
         """Whether a claim's answer did not arrive: jobs may be marked as ours of which we know nothing."""
         self._look = asyncio.Event()
+        self._claimed = asyncio.Event()
         self._flush = asyncio.Event()
         self._storing = asyncio.Lock()
         self._absence = Absence("queue")
-        self._claim = store.script(scripts.CLAIM, repeatable=False)
-        self._finish = store.script(scripts.FINISH)
+        self._claim = store.script(scripts.CLAIM, repeatable=False, own_line=True)
+        self._finish = store.script(scripts.FINISH, own_line=True)
+        self._wake = store.waiting_list(keys.wake)
         self._poller = arq_seam.PollingWorker(store.pool, keys.queue, self._look.set)
 
     async def run(self) -> None:
@@ -169,8 +171,11 @@ class JobWorker:
 
     async def _wait_for_wake(self) -> None:
         async def once() -> None:
-            if await self._store.pop_blocking(self._keys.wake, _BLOCK_SECONDS):
+            if await self._wake.pop(_BLOCK_SECONDS):
+                self._claimed.clear()
                 self._look.set()
+                # The claim goes first; what is pushed meanwhile it takes along, or it is still there afterwards.
+                await self._claimed.wait()
 
         while True:
             await self._lease.held()  # a stand-by must not take the leader's wake-ups
@@ -182,6 +187,7 @@ class JobWorker:
             await self._lease.held()
             self._look.clear()
             await self._guard(self._claim_batch())
+            self._claimed.set()
 
     async def _claim_batch(self) -> None:
         lanes = (self._trade_lane, self._query_lane)
