@@ -1,10 +1,12 @@
-"""``python -m broker_worker`` runs the worker; settings by environment."""
+"""``python -m broker_worker`` runs the worker; ``audit`` and ``resolve`` are a person's. Settings by environment."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 
+from broker_worker import operator
 from broker_worker.bootstrap import serve
 from broker_worker.settings import WorkerSettings
 from shared import logs
@@ -12,8 +14,11 @@ from shared.settings import load
 
 
 def main() -> None:
-    """Read the environment and run."""
+    """Read the environment and the command line, and run."""
+    arguments = operator.command_line(__doc__).parse_args()
     settings = load(WorkerSettings)
+    if arguments.command is not None:
+        sys.exit(operator.run(arguments, settings))
     logs.configure(settings.log_level, {"arq": logging.WARNING, "ib_async": logging.CRITICAL})
     # What the decoder cannot read is a fact about the gateway that must be seen; the rest the link says better.
     logging.getLogger("ib_async.Decoder").setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from shared import json_text
 from shared.contract.status import WorkerStatus
@@ -14,14 +15,23 @@ from shared.redis_store import RedisAway, Store
 log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
+"""Between two words where nothing happens."""
 
 
-async def keep_status(store: Store, keys: Keys, look: Callable[[], WorkerStatus], leads: Callable[[], bool]) -> None:
-    """Write the status whenever it is due, until cancelled; only the worker that leads speaks."""
+async def keep_status(
+    store: Store, keys: Keys, look: Callable[[], WorkerStatus], leads: Callable[[], bool], news: asyncio.Event
+) -> None:
+    """Write the status at once whenever there is news, and every second, until cancelled.
+
+    Only the worker that leads speaks; that it begins to lead is news, else a dead worker's last word would stand.
+    """
     while True:
+        news.clear()
         if leads():
             try:
                 await store.set(keys.status, json_text.dumps(look()))
             except RedisAway as error:
                 log.info("the status was not written: %s", error)
-        await asyncio.sleep(EVERY_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EVERY_SECONDS):
+                await news.wait()

@@ -22,12 +22,18 @@ from broker_worker.jobs import JobRunner, Policy
 from broker_worker.market_data.desk import MarketDataDesk
 from broker_worker.market_data.quotes import QuoteBoard
 from broker_worker.orders.book import OrderBook
+from broker_worker.orders.changing import Changer
 from broker_worker.orders.desk import OrderDesk
+from broker_worker.orders.finding import OrderFinder
 from broker_worker.orders.journal import Journal
 from broker_worker.orders.placing import Placer
+from broker_worker.orders.reconciling import Reconciler
+from broker_worker.orders.recording import Recorder
+from broker_worker.orders.sent_file import SentFile
 from broker_worker.positions import PositionBook
 from broker_worker.settings import WorkerSettings
 from shared import VERSION
+from shared.audit import Audit
 from shared.contract import OPERATIONS, Toolset
 from shared.contract.accounts import AccountTools
 from shared.contract.contracts import ContractTools
@@ -57,6 +63,8 @@ class BrokerWorker:
     link: GatewayLink
     quotes: QuoteBoard
     placer: Placer
+    recorder: Recorder
+    sent_file: SentFile
     jobs: JobWorker
     outages: Outages
 
@@ -81,16 +89,18 @@ class BrokerWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then drain: no new jobs, what runs is finished, the lease is given back."""
-        serving = [
-            _task(self.jobs.run(), "jobs"),
-        ]
+        await self.sent_file.open()
+        serving = [_task(self.jobs.run(), "jobs")]
         supporting = [
             _task(self.lease.keep(), "lease"),
-            _task(self.link.run(), "link"),
+            _task(self._connect_while_leading(), "link"),
             _task(self.quotes.sweep(), "quotes"),
-            _task(self.placer.keep_journal(), "journal"),
+            _task(self.recorder.keep(), "records"),
             _task(self.jobs.store_answers(), "answers"),
-            _task(keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder)), "status"),
+            _task(
+                keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder), self.link.news),
+                "status",
+            ),
         ]
         stopping = _task(_wait(stop), "stop")
         try:
@@ -101,9 +111,23 @@ class BrokerWorker:
             log.info("drained; %d jobs were cut short", left)
         finally:
             await _cancel([stopping, *serving, *supporting])
+            await self.sent_file.close()
             await self.store.close()
         for task in [*serving, *supporting]:
             if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+
+    async def _connect_while_leading(self) -> None:
+        """Hold the link to the gateway while the lease is ours: a stand-by must not take the client id."""
+        while True:
+            await self.lease.held()
+            self.link.news.set()
+            link, lost = _task(self.link.run(), "gateway"), _task(self.lease.lost(), "lease lost")
+            try:
+                await asyncio.wait([link, lost], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await _cancel([link, lost])
+            if not link.cancelled() and (error := link.exception()) is not None:
                 raise error
 
 
@@ -123,20 +147,38 @@ def build(
     book = OrderBook(client_id=settings.ibkr_client_id, read_only_api=settings.ibkr_read_only_api)
     positions = PositionBook()
     quotes = QuoteBoard(settings.max_market_data_lines)
+    journal = Journal(store, keys)
+    audit = Audit(store, keys)
+    sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
+    recorder = Recorder(book, journal)
+    reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
     link = GatewayLink(
         link_config or link_config_of(settings, outages),
         MessageBudget(settings.max_messages_per_second),
         book,
         positions,
         quotes,
-        [book.synchronise, positions.synchronise, quotes.synchronise],
+        [book.synchronise, positions.synchronise, reconciler.synchronise, quotes.synchronise],
     )
     contracts = ContractBook(link)
-    journal = Journal(store, keys)
-    placer = Placer(link, book, journal, lease, outages, settings.ibkr_client_id)
+    finder = OrderFinder(book, journal)
+    placer = Placer(
+        link,
+        book,
+        positions,
+        journal,
+        sent_file,
+        recorder,
+        reconciler,
+        lease,
+        outages,
+        client_id=settings.ibkr_client_id,
+        duplicate_window=settings.duplicate_window_seconds,
+    )
+    changer = Changer(link, contracts, book, finder, lease, outages, client_id=settings.ibkr_client_id)
     handlers: dict[type[Toolset], Toolset] = {
         AccountTools: AccountDesk(link, positions),
-        OrderTools: OrderDesk(link, contracts, book, journal, placer, settings.ibkr_client_id),
+        OrderTools: OrderDesk(link, contracts, book, finder, placer, changer, recorder),
         MarketDataTools: MarketDataDesk(link, contracts, quotes),
         ContractTools: ContractDesk(link),
         **(further or {}),
@@ -156,7 +198,9 @@ def build(
         link=link,
         quotes=quotes,
         placer=placer,
-        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy)),
+        recorder=recorder,
+        sent_file=sent_file,
+        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, link.settled)),
         outages=outages,
     )
 

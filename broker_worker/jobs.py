@@ -8,23 +8,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from broker_worker import fail_points
+from shared.audit import Audit, Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import OrderState, order_answer, refused
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
+from shared.order_records import order_key
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
 from shared.queue.worker import Done, Job
 from shared.redis_keys import Keys
+from shared.redis_store import RedisAway
 
 log = logging.getLogger(__name__)
+
+Settled = Callable[[], Awaitable[None]]
+"""Waits while the gateway link is just starting, so that a restart of the worker is not an error to anybody."""
 
 READONLY_REASON = "READONLY is set for this worker: orders are refused, queries work"
 
@@ -42,9 +49,13 @@ class Policy:
 class JobRunner:
     """Runs jobs on the classes that implement the contract."""
 
-    def __init__(self, handlers: Mapping[type[Toolset], Toolset], policy: Policy) -> None:
+    def __init__(
+        self, handlers: Mapping[type[Toolset], Toolset], policy: Policy, audit: Audit, settled: Settled
+    ) -> None:
         self._handlers = handlers
         self._policy = policy
+        self._audit = audit
+        self._settled = settled
         self._keys = Keys(policy.session)
 
     async def __call__(self, job: Job) -> Done:
@@ -54,7 +65,8 @@ class JobRunner:
         share = ""
         try:
             envelope = unseal(job.body, job.signature, self._policy.secret)
-            answer, outcome = result_text(await self._answer(envelope, job)), "ok"
+            result = await self._answer(envelope, job)
+            answer, outcome = result_text(result), str(getattr(result, "state", "") or "ok")
             share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
         except BridgeError as error:
             answer, outcome = error_text(error), error.code
@@ -75,15 +87,39 @@ class JobRunner:
                 "ms": round((time.monotonic() - started) * 1000, 1),
             },
         )
+        if envelope is not None:
+            await self._record_decision(envelope, outcome, answer)
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
         return Done(answer, envelope.reply_to if envelope else None, share, share_ms)
+
+    async def _record_decision(self, envelope: Envelope, outcome: str, answer: str) -> None:
+        """One audit entry for every call that was to trade, whatever came of it."""
+        operation = OPERATIONS.get(envelope.operation)
+        if operation is None or operation.marker.effect is not Effect.TRADES:
+            return
+        name = envelope.arguments.get("client_order_id")
+        decision = Decision(
+            by="worker",
+            caller=envelope.caller,
+            operation=envelope.operation,
+            request_id=envelope.request_id,
+            arguments=envelope.arguments,
+            outcome=outcome,
+            detail=answer,
+            key=order_key(envelope.caller, str(name)) if name is not None else "",
+        )
+        try:
+            await self._audit.write(decision)
+        except RedisAway as error:
+            log.error("audit entry not written, so here it is: %s (%s)", decision, error)  # noqa: TRY400
+        fail_points.reach("answered")
 
     async def _answer(self, envelope: Envelope, job: Job) -> BaseModel:
         operation = self._permitted(envelope, job)
         parsed = operation.parse(envelope.arguments)
         trades = operation.marker.effect is Effect.TRADES
         if trades and self._policy.readonly:
-            return refused(operation.name, parsed, READONLY_REASON)
+            return refused(parsed, READONLY_REASON)
         seconds = (envelope.deadline - datetime.now(UTC)).total_seconds()
         if seconds <= 0:
             return _late(operation, parsed)
@@ -96,6 +132,7 @@ class JobRunner:
         )
         try:
             async with asyncio.timeout(min(seconds, operation.marker.time_limit)):
+                await self._settled()
                 return await operation.invoke(self._handlers[operation.toolset], call, parsed)
         except TimeoutError:
             if trades:

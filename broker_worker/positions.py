@@ -75,6 +75,11 @@ class PositionBook(PositionListener):
         self._by_request.clear()
         await session.ask_named("positions", Lane.ACCOUNT, SYNC_SECONDS, session.client.reqPositions)
 
+    def quantity(self, account: str, con_id: int) -> Decimal:
+        """How much an account holds of a contract; negative where short, 0 where it holds none."""
+        holding = self._holdings.get((account, con_id))
+        return holding.quantity if holding is not None else Decimal(0)
+
     async def valued(self, session: Session, accounts: Iterable[str]) -> list[Holding]:
         """The holdings of these accounts, sorted, with their worth where the gateway gives it in time."""
         wanted = set(accounts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import time
+from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -47,6 +48,12 @@ class WorkerSettings(BridgeSettings):
     )
     ibkr_auto_restart_time: Annotated[str, AfterValidator(_clock_time)] = Field(
         default="", description="The gateway's daily restart in its time zone, such as 11:45 PM; empty if none."
+    )
+    state_dir: Path = Field(
+        default=Path(".state"), description="Folder of the local file that knows which orders may have been sent."
+    )
+    duplicate_window_seconds: float = Field(
+        default=600, ge=0, le=86_400, description="How long an order with the same content is held back as a duplicate."
     )
     max_messages_per_second: int = Field(
         default=45, ge=10, le=50, description="Messages to the gateway; it closes the connection above 50."

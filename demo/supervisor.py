@@ -117,6 +117,7 @@ class Demo:
             "IBKR_READ_ONLY_API": "false",
             "IBKR_AUTO_RESTART_TIME": "",
             "JOB_SIGNING_SECRET": secrets.token_hex(32),
+            "STATE_DIR": str(self._folder / "state"),
             "PYTHONUNBUFFERED": "1",
         }
         if self._own_redis:

@@ -16,13 +16,16 @@ from mcp_frontend.callers import Identify, local_caller
 from mcp_frontend.calls import Calls
 from mcp_frontend.health import add_health_routes
 from mcp_frontend.http import HttpServer, build_app, listen
+from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.server import build_server
 from mcp_frontend.settings import FrontendSettings
 from mcp_frontend.status import RedisStatus
 from mcp_frontend.tools import bridge_tools
 from shared.contract import OPERATIONS, Operation, Toolset
 from shared.contract.handlers import check_handler
+from shared.contract.order_records import OrderRecordTools
 from shared.contract.status import StatusTools
+from shared.order_records import OrderRecords
 from shared.queue.client import JobClient
 from shared.redis_keys import Keys
 from shared.redis_store import Store
@@ -59,9 +62,10 @@ def build(settings: FrontendSettings, identify: Identify = local_caller) -> Fron
     jobs = JobClient(store, keys, settings.job_signing_secret.get_secret_value().encode())
     status = RedisStatus(store, keys, readonly=settings.readonly)
     operations = offered(settings.toolsets)
-    handlers: dict[type[Toolset], Toolset] = {StatusTools: status}
+    records = OrderRecords(store, keys)
+    handlers: dict[type[Toolset], Toolset] = {StatusTools: status, OrderRecordTools: RecordedOrders(records)}
     check_served(OPERATIONS, handlers)
-    calls = Calls(jobs, handlers, identify, readonly=settings.readonly)
+    calls = Calls(jobs, records, handlers, identify, readonly=settings.readonly)
     server = build_server("ibkr", bridge_tools(operations, calls))
     add_health_routes(server, status)
     return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store)

@@ -23,8 +23,10 @@ from shared.contract import Call, Effect, Operation, Toolset
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
 from shared.envelope import read_answer
-from shared.errors import BridgeError, Internal, TimedOut
+from shared.errors import BridgeError, Internal, QueueDown, TimedOut, Unavailable
+from shared.order_records import OrderRecords, order_key
 from shared.queue.client import GRACE_SECONDS, JobClient
+from shared.redis_store import RedisAway
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +53,16 @@ class Calls:
     """Answers every tool. One for each process; it keeps nothing between calls."""
 
     def __init__(
-        self, jobs: JobClient, handlers: Mapping[type[Toolset], Toolset], identify: Identify, *, readonly: bool
+        self,
+        jobs: JobClient,
+        records: OrderRecords,
+        handlers: Mapping[type[Toolset], Toolset],
+        identify: Identify,
+        *,
+        readonly: bool,
     ) -> None:
         self._jobs = jobs
+        self._records = records
         self._handlers = handlers
         self._identify = identify
         self._readonly = readonly
@@ -97,7 +106,7 @@ class Calls:
         parsed = operation.parse(arguments)
         caller.require(operation)
         if self._readonly and operation.marker.effect is Effect.TRADES:
-            return _reply(refused(operation.name, parsed, READONLY_REASON))
+            return _reply(refused(parsed, READONLY_REASON))
         limit = min(operation.marker.time_limit, PATIENCE - GRACE_SECONDS)
         call = Call(
             caller=caller.name,
@@ -117,12 +126,20 @@ class Calls:
         """Send an order or cancellation; an error leaves here only where certainly nothing was sent."""
         sent = orders.named(operation, _without_nulls(arguments))
         parsed = operation.parse(sent)
+        key = order_key(call.caller, str(sent["client_order_id"])) if "terms" in parsed else None
         try:
+            if key is not None:
+                await self._enter(key, operation, sent, call)
             text = await self._jobs.call(operation, sent, call)
         except TimedOut as error:  # raised on this side of the queue, it means: withdrawn before any worker began
-            if "terms" not in parsed:
+            if key is None:
                 raise
+            await self._leave(key, error)
             return _reply(orders.expired(parsed, error))
+        except Unavailable as error:  # not enqueued
+            if key is not None:
+                await self._leave(key, error)
+            raise
         except orders.FATE_UNKNOWN as error:
             return _reply(orders.unresolved(parsed, error))
         try:
@@ -134,6 +151,27 @@ class Calls:
         except Exception as error:
             log.exception("the answer to order request %s is unreadable", call.request_id)
             return _reply(orders.unresolved(parsed, seen_by_client(error, call.request_id)))
+
+    async def _enter(self, key: str, operation: Operation, sent: Mapping[str, Any], call: Call) -> None:
+        """Note the order before it is queued, so that it can be asked about wherever it is on its way."""
+        try:
+            await self._records.enter(
+                key,
+                caller=call.caller,
+                client_order_id=str(sent["client_order_id"]),
+                operation=operation.name,
+                arguments=sent,
+                deadline_ms=int(call.deadline.timestamp() * 1000),
+            )
+        except RedisAway as error:
+            raise QueueDown("Redis cannot be reached; certainly nothing was sent") from error
+
+    async def _leave(self, key: str, error: BridgeError) -> None:
+        """Note that nobody will begin the order; without this its deadline says the same a little later."""
+        try:
+            await self._records.leave(key, error.fact)
+        except RedisAway as away:
+            log.info("order %s: that it was taken back was not noted: %s", key, away)
 
 
 def _without_nulls(arguments: Mapping[str, Any]) -> dict[str, Any]:

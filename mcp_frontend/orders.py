@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.contract import Effect, Operation
-from shared.contract.orders import CancelResult, OrderResult, OrderState, cancel_answer, order_answer
+from shared.contract.orders import CancelResult, OrderResult, OrderState, handle_answer, order_answer
 from shared.errors import BridgeError, Internal, OrderUnresolved, TimedOut
 
 FATE_UNKNOWN = (OrderUnresolved, TimedOut, Internal)
@@ -33,11 +33,8 @@ def _new_name() -> str:
 def unresolved(parsed: Mapping[str, Any], error: BridgeError) -> OrderResult | CancelResult:
     """The answer where it is not known here whether the gateway has the order or the cancellation."""
     if "terms" not in parsed:
-        return cancel_answer(
-            parsed,
-            status=OrderState.UNKNOWN.value,
-            message=f"{error.fact}. Call get_orders to see the order; cancelling it again does no harm.",
-        )
+        step = "Call get_orders to see the order; the same call again does no harm."
+        return handle_answer(parsed, state=OrderState.UNKNOWN, message=error.fact, next_step=step)
     name = parsed["terms"].client_order_id
     return order_answer(
         parsed,

@@ -10,6 +10,9 @@ from pydantic_settings import NoDecode
 from shared.contract import TOOLSETS
 from shared.settings import BridgeSettings, Port
 
+AREAS = tuple(dict.fromkeys(toolset.toolset for toolset in TOOLSETS))
+"""The areas of tools, in the order they are listed."""
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -20,7 +23,7 @@ def _split(value: Any) -> Any:
 
 
 def _known_areas(areas: tuple[str, ...]) -> tuple[str, ...]:
-    known = [toolset.toolset for toolset in TOOLSETS]
+    known = list(AREAS)
     unknown = [area for area in areas if area not in known]
     if unknown:
         raise ValueError(f"must list areas of {', '.join(known)}; {', '.join(unknown)} is none of them")
@@ -49,7 +52,7 @@ class FrontendSettings(BridgeSettings):
     )
     toolsets: Annotated[Names, AfterValidator(_known_areas)] = Field(
         default=(),
-        description=f"Areas of tools to offer, comma-separated; empty: all. {', '.join(t.toolset for t in TOOLSETS)}.",
+        description=f"Areas of tools to offer, comma-separated; empty: all. {', '.join(AREAS)}.",
     )
     shutdown_grace_seconds: float = Field(
         default=26.0,

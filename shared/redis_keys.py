@@ -56,6 +56,38 @@ class Keys:
         """Hash with the record of one order, by its order key."""
         return self._name("order", key)
 
+    def order_history(self, key: str) -> str:
+        """List of what happened to one order, oldest first."""
+        return self._name("order-history", key)
+
+    def order_named(self, name: str) -> str:
+        """Set of the keys of the orders that one name means, such as ``perm:123`` or ``id:7``."""
+        return self._name("order-named", name)
+
+    def order_like(self, fingerprint: str) -> str:
+        """Key of the newest order with this content."""
+        return self._name("order-like", fingerprint)
+
+    @property
+    def orders_open(self) -> str:
+        """Set of the keys of all orders begun and not known to be over."""
+        return self._name("orders-open")
+
+    @property
+    def orders_unknown(self) -> str:
+        """Hash from the key of each order whose fate is unknown to the account and contract it blocks."""
+        return self._name("orders-unknown")
+
+    @property
+    def sentinel(self) -> str:
+        """Hash of this Redis's identity and its count of orders begun; missing where Redis was wiped."""
+        return self._name("sentinel")
+
+    @property
+    def audit(self) -> str:
+        """Stream of every decision about an order, oldest first; never trimmed by this project."""
+        return self._name("audit")
+
     def shared_answer(self, digest: str) -> str:
         """A finished answer that may be given to others while it is true."""
         return self._name("answer", digest)

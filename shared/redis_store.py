@@ -209,6 +209,29 @@ class Store:
         fields: Mapping[bytes, bytes] = await _do(lambda: self._redis.hgetall(key))
         return {name.decode(): value.decode() for name, value in fields.items()}
 
+    async def members(self, key: str) -> frozenset[str]:
+        """All members of a set."""
+        with away():
+            return frozenset(member.decode() for member in await self._redis.smembers(key))
+
+    async def list_end(self, key: str, most: int) -> list[str]:
+        """The last entries of a list, oldest first."""
+        with away():
+            return [entry.decode() for entry in await self._redis.lrange(key, -most, -1)]
+
+    async def append(self, stream: str, fields: Mapping[str, str]) -> None:
+        """Add an entry to a stream."""
+        with away():
+            await self._redis.xadd(stream, dict(fields))
+
+    async def read_back(self, stream: str, first: str, last: str, most: int) -> list[tuple[str, dict[str, str]]]:
+        """Entries of a stream between two ids, newest first."""
+        with away():
+            rows: list[tuple[bytes, Mapping[bytes, bytes]]] = await self._redis.xrevrange(
+                stream, last, first, count=most
+            )
+        return [(number.decode(), {k.decode(): v.decode() for k, v in fields.items()}) for number, fields in rows]
+
     async def count_between(self, key: str, low: float, high: float) -> int:
         """Members of a sorted set with a score from ``low`` up to, not including, ``high``."""
         return int(await _do(lambda: self._redis.zcount(key, low, f"({high}")))

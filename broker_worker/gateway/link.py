@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -21,6 +22,9 @@ from shared.errors import BridgeError, GatewayUnavailable
 from shared.masking import mask_accounts
 
 log = logging.getLogger(__name__)
+
+SETTLE_SECONDS = 3.0
+"""How long a call that comes right after a start or reconnection waits for it."""
 
 SyncStep = Callable[[Session], Awaitable[None]]
 """What must be known anew after every connection, before anything is served."""
@@ -67,6 +71,9 @@ class GatewayLink(LinkListener):
         self._id_taken = False
         self._pause = config.first_pause
         self._sync_failure: str | None = None
+        self._settled = asyncio.Event()
+        self.news = asyncio.Event()
+        """Set whenever state or detail change."""
         self.state = LinkState.CONNECTING
         self.since = datetime.now(UTC)
         self.detail: str | None = "starting"
@@ -78,6 +85,13 @@ class GatewayLink(LinkListener):
     def alive(self) -> bool:
         """Whether a session to the gateway is open, ready or not."""
         return self._session is not None and self._session.alive and self.state is not LinkState.LINK_LOST
+
+    async def settled(self) -> None:
+        """Wait while the link is just starting or synchronising, which takes a moment; anything longer has a state."""
+        if not self._settled.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_SECONDS):
+                    await self._settled.wait()
 
     @property
     def session(self) -> Session:
@@ -115,7 +129,13 @@ class GatewayLink(LinkListener):
         if state is not self.state:
             log.info("gateway link: %s -> %s (%s)", self.state, state, detail)
             self.since = datetime.now(UTC)
+        if (state, detail) != (self.state, self.detail):
+            self.news.set()
         self.state, self.detail = state, detail
+        if state is LinkState.SYNCHRONISING:
+            self._settled.clear()
+        else:
+            self._settled.set()
 
     def _away(self, why: str) -> None:
         """The gateway is away: expected, or not."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from broker_worker.orders.record import OrderRecord
-from shared.contract.orders import CancelResult, OrderInfo, OrderResult, OrderState
+from broker_worker.orders.journal import Begun
+from broker_worker.orders.record import Fill, OrderRecord
+from shared import json_text
+from shared.contract.order_records import OrderDetail, OrderFill
+from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderResult, OrderState
 
 NEXT_STEP = {
     OrderState.PENDING: "It was sent and is not acknowledged yet. Do not place it again: repeat this call with the "
@@ -89,6 +92,114 @@ def order_info(record: OrderRecord, client_order_id: str | None) -> OrderInfo:
         avg_fill_price=record.average,
         message=record.refusal,
         warnings=list(record.warnings),
+    )
+
+
+def names(record: OrderRecord) -> list[str]:
+    """The names beside its key by which a record may be found."""
+    found = [f"perm:{perm_id}" for perm_id in sorted(record.perm_ids)]
+    return [*found, f"id:{record.order_id}"] if record.order_id is not None else found
+
+
+def detail(record: OrderRecord, client_order_id: str | None) -> OrderDetail:
+    """The order's story but for its history, which the records keep."""
+    state = record.state
+    known = state not in {OrderState.PENDING, OrderState.UNKNOWN} or bool(record.filled)
+    return OrderDetail(
+        order_id=record.order_id,
+        perm_id=record.perm_id,
+        client_order_id=client_order_id,
+        status=shown_status(record),
+        state=state,
+        account=record.account,
+        symbol=record.symbol,
+        con_id=record.con_id,
+        currency=record.currency,
+        action=record.action,
+        order_type=record.order_type,
+        quantity=record.quantity,
+        limit_price=record.limit_price,
+        stop_price=record.stop_price,
+        filled=record.filled if known else None,
+        remaining=record.remaining if known else None,
+        avg_fill_price=record.average,
+        message=record.refusal or _WAITING.get(state),
+        warnings=list(record.warnings),
+        fills=[
+            OrderFill(
+                quantity=fill.quantity,
+                price=fill.price,
+                time=fill.time,
+                commission=fill.commission,
+                commission_currency=fill.commission_currency,
+            )
+            for fill in sorted(record.fills.values(), key=lambda fill: fill.time)
+        ],
+        history=[],
+        may_resubmit=may_resubmit(record),
+        next_step=NEXT_STEP[state],
+        as_of=record.seen,
+    )
+
+
+def result_from_view(view: str) -> OrderResult:
+    """The answer of a place tool from the stored story of its order."""
+    stored = json_text.loads(view)
+    return OrderResult.model_validate({name: stored[name] for name in OrderResult.model_fields})
+
+
+def never_sent(blank: OrderResult, why: str) -> OrderResult:
+    """The answer where an order certainly does not exist."""
+    return blank.model_copy(
+        update={
+            "status": OrderState.EXPIRED.value,
+            "state": OrderState.EXPIRED,
+            "message": f"{why}; the gateway never saw it",
+            "may_resubmit": True,
+            "next_step": NEXT_STEP[OrderState.EXPIRED],
+        }
+    )
+
+
+def held_back(blank: OrderResult, begun: Begun, first: str) -> OrderResult:
+    """The answer where another order stands in the way; nothing was sent."""
+    if begun is Begun.DUPLICATE:
+        message = f"held back: the same order was placed shortly before, or is not settled yet; it is {first}"
+        step = f"Nothing was sent. Look at {first} with get_order. If a second one is really wanted, repeat the call "
+        step += f"with repeat_of={first}."
+    else:
+        message = f"held back: the fate of order {first} in the same account and contract is unknown"
+        step = f"Nothing was sent. Look at {first} with get_order; it must be resolved first, by the gateway or by the "
+        step += "operator (python -m broker_worker resolve)."
+    return blank.model_copy(
+        update={
+            "status": OrderState.REJECTED.value,
+            "state": OrderState.REJECTED,
+            "message": message,
+            "may_resubmit": False,
+            "next_step": step,
+        }
+    )
+
+
+def execution_info(record: OrderRecord, fill: Fill, client_order_id: str | None) -> ExecutionInfo:
+    """A row of the list of fills."""
+    return ExecutionInfo(
+        exec_id=fill.exec_id,
+        time=fill.time,
+        account=record.account,
+        symbol=record.symbol,
+        sec_type=record.sec_type,
+        con_id=record.con_id,
+        action=record.action,
+        quantity=fill.quantity,
+        price=fill.price,
+        currency=record.currency,
+        commission=fill.commission,
+        commission_currency=fill.commission_currency,
+        order_id=record.order_id,
+        perm_id=record.perm_id,
+        client_order_id=client_order_id,
     )
 
 

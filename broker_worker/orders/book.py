@@ -20,6 +20,7 @@ from broker_worker.gateway.callbacks import OrderListener
 from broker_worker.gateway.convert import exact, exact_or_zero, plain_text, positive, whole
 from broker_worker.orders.record import Fill, OrderRecord, execution_stem
 from shared.errors import NotPermitted, TimedOut
+from shared.order_records import REF_PREFIX
 
 if TYPE_CHECKING:
     from ib_async import CommissionReport, Contract, Execution, Order, OrderState
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REF_PREFIX = "mcp-"
-"""Of every orderRef this worker sends."""
 SYNC_SECONDS = 8.0
 FORGET_AFTER = timedelta(days=2)
 _MOST_WARNINGS = 5
@@ -41,8 +40,8 @@ class OrderBook(OrderListener):
     def __init__(self, *, client_id: int, read_only_api: bool) -> None:
         self._client_id = client_id
         self._read_only_api = read_only_api
-        self.changed_refs: set[str] = set()
-        """Ours that changed since the journal was last brought up to date."""
+        self.changed: dict[int, OrderRecord] = {}
+        """What changed since the records were last brought up to date."""
         self.any_change = asyncio.Event()
         self._by_ref: dict[str, OrderRecord] = {}
         self._by_perm: dict[int, OrderRecord] = {}
@@ -66,6 +65,21 @@ class OrderBook(OrderListener):
         """Every order with this number; it is unique only within the client that placed it."""
         return [record for record in self if record.order_id == order_id]
 
+    def mark_changed(self, record: OrderRecord) -> None:
+        """The order's record in Redis is to be brought up to date."""
+        self.changed[id(record)] = record
+        self.any_change.set()
+
+    def drop(self, record: OrderRecord) -> None:
+        """An order that is settled elsewhere."""
+        self._by_ref = {name: known for name, known in self._by_ref.items() if known is not record}
+        self._by_perm = {name: known for name, known in self._by_perm.items() if known is not record}
+        self._by_id = {name: known for name, known in self._by_id.items() if known is not record}
+
+    def has_number(self, record: OrderRecord) -> bool:
+        """Whether the order's number still means it: a restarted gateway may have given it to another."""
+        return record.order_id is not None and self._by_id.get((self._client_id, record.order_id)) is record
+
     def expect(self, record: OrderRecord) -> None:
         """One of ours is about to be sent: what is said about its order id is about it."""
         self._by_ref[record.ref] = record
@@ -77,7 +91,7 @@ class OrderBook(OrderListener):
         self._forget_old()
         started = datetime.now(UTC)
         await self.refresh(session, strict=True)
-        await session.ask(Lane.ACCOUNT, SYNC_SECONDS, lambda request: _ask_executions(session, request))
+        await self.refresh_executions(session)
         for record in self:
             if not record.state.final and record.seen < started:
                 log.warning("order %s: no trace at the gateway after synchronising", record.ref or record.perm_id)
@@ -114,6 +128,10 @@ class OrderBook(OrderListener):
             return None
         why = "the gateway's read-only API does not give them" if self._read_only_api else "the gateway did not answer"
         return f"incomplete: {' and '.join(missing)} are missing, {why}"
+
+    async def refresh_executions(self, session: Session) -> None:
+        """Read the day's fills of every client; commissions follow each of them."""
+        await session.ask(Lane.ACCOUNT, SYNC_SECONDS, lambda request: _ask_executions(session, request))
 
     def _forget_old(self) -> None:
         """Orders that ended days ago are the journal's matter."""
@@ -277,9 +295,7 @@ class OrderBook(OrderListener):
 
     def _touch(self, record: OrderRecord) -> None:
         record.touch()
-        if record.ref.startswith(REF_PREFIX):
-            self.changed_refs.add(record.ref)
-            self.any_change.set()
+        self.mark_changed(record)
 
     def _warn(self, record: OrderRecord, text: str) -> None:
         if text not in record.warnings and len(record.warnings) < _MOST_WARNINGS:

@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import re
-import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from broker_worker.accounts import accounts_meant, one_account
 from broker_worker.contracts import ContractBook
-from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.link import GatewayLink
 from broker_worker.orders import answers, terms
-from broker_worker.orders.book import REF_PREFIX, OrderBook
-from broker_worker.orders.journal import Journal, order_key
-from broker_worker.orders.placing import Placer
-from broker_worker.orders.record import OrderRecord
+from broker_worker.orders.book import OrderBook
+from broker_worker.orders.changing import Change, Changer
+from broker_worker.orders.finding import OrderFinder
+from broker_worker.orders.placing import Order, Placer
+from broker_worker.orders.recording import Recorder
 from broker_worker.orders.terms import Intent
 from broker_worker.single_flight import FreshFlight
 from shared.contract import Call
 from shared.contract.answers import Listing
 from shared.contract.arguments import ContractQuery, OrderTerms
-from shared.contract.orders import CancelResult, OrderInfo, OrderResult, OrderTools
-from shared.errors import InvalidArgument
-from shared.redis_store import RedisAway
-
-CANCEL_SECONDS = 8.0
-"""How long an answer waits for a cancellation to be confirmed."""
+from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderResult, OrderTools
+from shared.errors import BridgeError, InvalidArgument
+from shared.order_records import order_key
 
 
 class OrderDesk(OrderTools):
-    """Shows, places and cancels orders."""
+    """Shows, places, changes and cancels orders."""
 
     def __init__(
         self,
         link: GatewayLink,
         contracts: ContractBook,
         book: OrderBook,
-        journal: Journal,
+        finder: OrderFinder,
         placer: Placer,
-        client_id: int,
+        changer: Changer,
+        recorder: Recorder,
     ) -> None:
         self._link = link
         self._contracts = contracts
         self._book = book
-        self._journal = journal
+        self._finder = finder
         self._placer = placer
-        self._client_id = client_id
+        self._changer = changer
+        self._recorder = recorder
         self._refresh = FreshFlight(lambda: book.refresh(link.session))
+        self._executions = FreshFlight(lambda: book.refresh_executions(link.session))
 
     async def get_orders(self, call: Call, account: str | None = None, cursor: str | None = None) -> Listing[OrderInfo]:
         """See the contract."""
         _ = self._link.session  # the state of the link comes before any question about accounts
         accounts = set(accounts_meant(self._link, account))
         missing = await self._refresh.do()
+        await self._recorder.drop_resolved()
         rows = [
-            answers.order_info(record, await self._name(record)) for record in self._book if record.account in accounts
+            answers.order_info(record, await self._finder.name(record))
+            for record in self._book
+            if record.account in accounts
         ]
         return Listing[OrderInfo].page(rows, cursor=cursor, as_of=datetime.now(UTC), note=missing)
 
@@ -97,74 +97,75 @@ class OrderDesk(OrderTools):
 
     async def cancel_order(self, call: Call, order_id: str) -> CancelResult:
         """See the contract."""
-        session = self._link.session
-        record = self._find(call, order_id)
-        if record is None:
-            await self._book.refresh(session, Lane.CANCEL)
-            record = self._find(call, order_id)
-        if record is None:
-            return CancelResult(
-                order_id=None, perm_id=None, client_order_id=None, status="NOT_FOUND",
-                message=f"there is no order {order_id} today; get_orders lists them",
-            )  # fmt: skip
-        name = await self._name(record)
-        if record.state.final:
-            return answers.cancel_result(record, name, "nothing to cancel: the order is over")
-        if record.client_id != self._client_id or record.order_id is None:
-            who = f"API client {record.client_id}" if record.client_id else "a person in TWS"
-            result = answers.cancel_result(record, name, f"it was placed by {who}; only there can it be cancelled")
-            return result.model_copy(update={"status": "REJECTED"})
-        number = record.order_id
-        await session.tell(Lane.CANCEL, lambda: session.client.cancelOrder(number))
-        return answers.cancel_result(record, name, await self._cancelled(record))
+        return await self._changer.cancel(call, order_id)
 
-    async def _cancelled(self, record: OrderRecord) -> str | None:
-        """Wait until the order is over; what to say where it is not, or not cancelled."""
-        give_up = time.monotonic() + CANCEL_SECONDS
-        said = len(record.warnings)
-        while not record.state.final and self._link.alive and len(record.warnings) == said:
-            changed = record.changed
-            try:
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
-                    await changed.wait()
-            except TimeoutError:
-                break
-        if record.state.final:
-            return None
-        if len(record.warnings) > said:
-            return record.warnings[-1]
-        return "the cancellation was sent and is not confirmed yet; call get_orders to see what became of it"
+    async def modify_order(
+        self,
+        call: Call,
+        order: str,
+        quantity: Decimal | None = None,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> OrderResult:
+        """See the contract."""
+        if quantity is None and limit_price is None and stop_price is None:
+            raise InvalidArgument("nothing is to be changed", action="give quantity, limit_price or stop_price")
+        change = Change(quantity=quantity, limit_price=limit_price, stop_price=stop_price)
+        return await self._changer.modify(call, order, change)
+
+    async def get_executions(
+        self,
+        call: Call,
+        account: str | None = None,
+        symbol: str | None = None,
+        since: datetime | None = None,
+        cursor: str | None = None,
+    ) -> Listing[ExecutionInfo]:
+        """See the contract."""
+        _ = self._link.session
+        accounts = set(accounts_meant(self._link, account))
+        await self._executions.do()
+        rows = [
+            answers.execution_info(record, fill, await self._finder.name(record))
+            for record in self._book
+            if record.account in accounts and symbol in {None, record.symbol}
+            for fill in record.fills.values()
+            if since is None or fill.time >= since
+        ]
+        rows.sort(key=lambda row: (row.time, row.exec_id), reverse=True)
+        return Listing[ExecutionInfo].page(rows, cursor=cursor, as_of=datetime.now(UTC))
 
     async def _place(self, call: Call, contract: ContractQuery, intent: Intent) -> OrderResult:
-        resolved = await self._contracts.resolve(contract)
-        account = one_account(self._link, intent.terms.account)
-        terms.check(intent, resolved)
         client_order_id = intent.terms.client_order_id or _name_for(call)
-        return await self._placer.place(call, client_order_id, intent, resolved, account, contract.note)
-
-    def _find(self, call: Call, handle: str) -> OrderRecord | None:
-        """The order a handle names; raises ``InvalidArgument`` where it names several."""
-        if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
-            return self._book.by_perm(int(perm[1]))
-        if not (handle.isascii() and handle.isdigit()):
-            return self._book.by_ref(order_key(call.caller, handle))
-        candidates = self._book.by_order_id(int(handle))
-        if len(candidates) > 1:
-            named = "; ".join(
-                f"perm:{record.perm_id} {record.action} {record.symbol} by client {record.client_id}"
-                for record in candidates[:6]
-            )
-            raise InvalidArgument(f"order {handle} could be {named}", action="name the order by its perm:N")
-        return candidates[0] if candidates else None
-
-    async def _name(self, record: OrderRecord) -> str | None:
-        """The agent's own name of one of ours."""
-        if not record.ref.startswith(REF_PREFIX):
-            return None
         try:
-            return await self._journal.name(record.ref)
-        except RedisAway:
-            return None
+            resolved = await self._contracts.resolve(contract)
+            account = one_account(self._link, intent.terms.account)
+            terms.check(intent, resolved)
+            _ = self._link.session
+        except BridgeError:
+            known = await self._placer.remembered(call, client_order_id, contract, intent)
+            if known is None:
+                raise
+            return known
+        order = Order(
+            key=order_key(call.caller, client_order_id),
+            client_order_id=client_order_id,
+            intent=intent,
+            resolved=resolved,
+            account=account,
+            note=contract.note,
+            may_repeat=self._key_of(call, intent.terms.repeat_of),
+        )
+        return await self._placer.place(call, order)
+
+    def _key_of(self, call: Call, repeat_of: str | None) -> str:
+        """The key of the order that the new one may equal; raises ``InvalidArgument`` where there is none."""
+        if repeat_of is None:
+            return ""
+        first = self._finder.find(call.caller, repeat_of)
+        if first is None:
+            raise InvalidArgument(f"repeat_of names no order of today: {repeat_of}", action="name it as the answer did")
+        return first.ref
 
 
 def _name_for(call: Call) -> str:

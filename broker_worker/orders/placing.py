@@ -1,30 +1,39 @@
 """Sending an order at most once, and waiting for what the gateway says of it.
 
-The sequence is the protocol: message budget, then BEGIN in Redis (is the key new, is it in time, is the lease ours),
-then the last look at lease and socket, then the order, with nothing awaited in between.
+The sequence is the protocol: a message's place in the budget, the local file (may be sent), BEGIN in Redis (is the key
+new, in time, unlike any other, and the lease ours), the last look at lease, link and deadline, then the order, with
+nothing awaited in between. Orders pass it one at a time, so that their ids reach the gateway in sequence.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from broker_worker import fail_points
 from broker_worker.contracts import Resolved
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.link import GatewayLink
 from broker_worker.gateway.outages import Outages
 from broker_worker.orders import answers, terms
 from broker_worker.orders.book import OrderBook
-from broker_worker.orders.journal import Begun, Entry, Journal, order_key
+from broker_worker.orders.journal import Beginning, Begun, Journal
+from broker_worker.orders.reconciling import Reconciler
 from broker_worker.orders.record import OrderRecord
+from broker_worker.orders.recording import Recorder
+from broker_worker.orders.remembered import remembered, same_order
+from broker_worker.orders.sent_file import Sent, SentFile
 from broker_worker.orders.terms import Intent
-from shared import json_text
+from broker_worker.positions import PositionBook
 from shared.contract import Call
+from shared.contract.arguments import ContractQuery
 from shared.contract.orders import OrderResult, OrderState
 from shared.errors import GatewayUnavailable, KeyReused, Unavailable
+from shared.order_records import Stage, StoredOrder, order_key
 from shared.queue.lease import Lease
 from shared.redis_store import RedisAway
 
@@ -44,31 +53,53 @@ class Order:
     resolved: Resolved
     account: str
     note: str | None
+    may_repeat: str
+    """Key of the order that this one may equal, where the agent named one."""
+
+    @property
+    def place(self) -> str:
+        """Account and contract, which an order of unknown fate blocks."""
+        return f"{self.account}|{self.resolved.contract.conId}"
 
 
 class Placer:
-    """Sends orders, each key once, and remembers what became of it."""
+    """Sends orders, each key once."""
 
     def __init__(
-        self, link: GatewayLink, book: OrderBook, journal: Journal, lease: Lease, outages: Outages, client_id: int
+        self,
+        link: GatewayLink,
+        book: OrderBook,
+        positions: PositionBook,
+        journal: Journal,
+        sent_file: SentFile,
+        recorder: Recorder,
+        reconciler: Reconciler,
+        lease: Lease,
+        outages: Outages,
+        *,
+        client_id: int,
+        duplicate_window: float,
     ) -> None:
         self._link = link
         self._book = book
+        self._positions = positions
         self._journal = journal
+        self._sent_file = sent_file
+        self._recorder = recorder
+        self._reconciler = reconciler
         self._lease = lease
         self._outages = outages
         self._client_id = client_id
+        self._window_ms = int(duplicate_window * 1000)
+        self._sending = asyncio.Lock()
         self._under_way: dict[str, tuple[str, asyncio.Task[OrderResult]]] = {}
 
-    async def place(
-        self, call: Call, client_order_id: str, intent: Intent, resolved: Resolved, account: str, note: str | None
-    ) -> OrderResult:
+    async def place(self, call: Call, order: Order) -> OrderResult:
         """The order's answer: sent now, or sent before under the same key.
 
         Raises ``KeyReused`` for another order under the key, ``Unavailable`` where it was certainly not sent.
         """
-        order = Order(order_key(call.caller, client_order_id), client_order_id, intent, resolved, account, note)
-        description = terms.describe(intent, resolved, account)
+        description = terms.describe(order.intent, order.resolved, order.account)
         mark = terms.fingerprint(description)
         under_way = self._under_way.get(order.key)
         if under_way is None:
@@ -77,8 +108,18 @@ class Placer:
             under_way = self._under_way[order.key] = (mark, task)
             task.add_done_callback(lambda _: self._under_way.pop(order.key, None))
         if under_way[0] != mark:
-            raise _other_order(client_order_id)
+            raise _other_order(order.client_order_id)
         return await asyncio.shield(under_way[1])
+
+    async def remembered(
+        self, call: Call, client_order_id: str, contract: ContractQuery, intent: Intent
+    ) -> OrderResult | None:
+        """What the record says of an order begun before, where the gateway cannot be asked; None where none was."""
+        known = await self._known(order_key(call.caller, client_order_id))
+        answer = remembered(known) if known is not None else None
+        if known is not None and answer is not None and not same_order(known, contract, intent):
+            raise _other_order(client_order_id)
+        return answer
 
     async def drain(self, seconds: float) -> None:
         """Wait for orders that are being sent or acknowledged."""
@@ -89,75 +130,125 @@ class Placer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def keep_journal(self) -> None:
-        """Bring the records of ours up to date whenever the gateway says something, until cancelled."""
-        while True:
-            await self._book.any_change.wait()
-            self._book.any_change.clear()
-            changed = set(self._book.changed_refs)
-            self._book.changed_refs -= changed
-            for ref in changed:
-                record = self._book.by_ref(ref)
-                if record is not None:
-                    await self._remember(ref, record)
-
     async def _once(self, call: Call, order: Order, description: str, mark: str) -> OrderResult:
-        try:
-            entry = await self._journal.find(order.key)
-        except RedisAway as error:
-            raise Unavailable("Redis went away before the order was sent; certainly nothing was sent") from error
-        if entry is not None:
-            return self._again(order, entry, mark)
+        fail_points.reach("claimed")
+        known = await self._known(order.key)
+        if known is not None and known.stage not in {Stage.QUEUED, Stage.HELD}:
+            return await self._again(order, known, mark)
         session = self._link.session
         if self._outages.restart_imminent(datetime.now(UTC)):
             raise GatewayUnavailable("the gateway restarts within a minute; no order is sent now", retry="after 5 min")
         await session.tell(Lane.ORDER, _nothing)
-        begun = await self._begin(call, order, description, mark)
-        if begun in {Begun.SAME, Begun.OTHER}:
-            raced = await self._journal.find(order.key)
-            return self._again(order, raced, mark) if raced is not None else self._unknown(order)
-        if begun is Begun.LATE:
-            return self._unsent(order, "its deadline passed before it could be sent")
-        if begun is Begun.NOT_LEADER:
-            raise Unavailable("this worker no longer leads; certainly nothing was sent")
-        if not self._lease.safe() or not session.alive or call.seconds_left() <= 0:
-            result = self._unsent(order, "the lease, the link or the deadline ended in the last moment")
-            await self._journal.note(order.key, state="UNSENT", answer=json_text.dumps(result))
-            return result
-        # From here to the socket nothing is awaited.
+        async with self._sending:
+            sent = await self._send(call, order, description, mark)
+        if isinstance(sent, OrderResult):
+            return sent
+        fail_points.reach("sent")
+        log.info("order %s sent as %s: %s", order.key, sent.order_id, description)
+        result = await self._acknowledged(order, sent)
+        fail_points.reach("acknowledged")
+        return result
+
+    async def _known(self, key: str) -> StoredOrder | None:
+        try:
+            return await self._journal.get(key)
+        except RedisAway as error:
+            raise _certainly_not_sent() from error
+
+    async def _send(self, call: Call, order: Order, description: str, mark: str) -> OrderRecord | OrderResult:
+        """The record of the order now sent, or the answer where it was not sent."""
+        session = self._link.session
         order_id = int(session.client.getReqId())
-        record = terms.record_of(
-            order.intent,
-            order.resolved,
-            account=order.account,
-            ref=order.key,
-            order_id=order_id,
-            client_id=self._client_id,
-        )
+        entry = self._entry(call, order, description, mark)
+        row = Sent(order.key, self._lease.epoch, order_id, time.time(), json.dumps(entry))
+        if not await self._sent_file.add(row):
+            return await self._sent_before(order, row)
+        fail_points.reach("in-file")
+        begun, word = await self._begin(call, order, mark, entry)
+        if begun is not Begun.NEW:
+            await self._sent_file.remove(order.key)
+            return await self._not_begun(order, mark, begun, word)
+        fail_points.reach("begun")
+        if not self._lease.safe() or self._link.session is not session or call.seconds_left() <= 0:
+            return await self._stopped_short(order)
+        # From here to the socket nothing is awaited.
+        record = self._record(order, order_id)
         self._book.expect(record)
         wire = terms.wire_order(order.intent, account=order.account, ref=order.key, order_id=order_id)
         session.client.placeOrder(order_id, order.resolved.contract, wire)
-        log.info("order %s sent as %d: %s", order.key, order_id, description)
-        return await self._acknowledged(order, record)
+        return record
 
-    async def _begin(self, call: Call, order: Order, description: str, mark: str) -> Begun:
+    def _entry(self, call: Call, order: Order, description: str, mark: str) -> dict[str, str]:
+        """What the record says of an order from its beginning on."""
+        quantity = self._positions.quantity(order.account, order.resolved.contract.conId)
+        return {
+            "fingerprint": mark,
+            "caller": call.caller,
+            "client_order_id": order.client_order_id,
+            "order": description,
+            "place": order.place,
+            "symbol": order.resolved.contract.symbol,
+            "position_before": str(quantity),
+            "deadline_ms": str(int(call.deadline.timestamp() * 1000)),
+        }
+
+    async def _begin(self, call: Call, order: Order, mark: str, entry: dict[str, str]) -> tuple[Begun, str]:
+        beginning = Beginning(
+            key=order.key,
+            holder=self._lease.holder,
+            sentinel=self._reconciler.sentinel,
+            deadline_ms=int(entry["deadline_ms"]),
+            fingerprint=mark,
+            attempt=call.request_id,
+            place=order.place,
+            duplicate_window_ms=self._window_ms,
+            may_repeat=order.may_repeat,
+            entry=entry,
+        )
         try:
-            return await self._journal.begin(
-                order.key,
-                holder=self._lease.holder,
-                deadline_ms=int(call.deadline.timestamp() * 1000),
-                fingerprint=mark,
-                client_order_id=order.client_order_id,
-                caller=call.caller,
-                order=description,
-                attempt=call.request_id,
-            )
+            begun, word = await self._journal.begin(beginning)
+            if begun is Begun.WIPED:
+                await self._reconciler.after_a_wipe(self._link.session)
+                begun, word = await self._journal.begin(replace(beginning, sentinel=self._reconciler.sentinel))
         except RedisAway as error:
-            # BEGIN may have been written or not; this process did not send, so nothing was sent.
-            raise Unavailable(
-                "Redis went away before the order was sent; certainly nothing was sent",
-                action="repeat the call with a new client_order_id once get_status is ready",
-            ) from error
+            # BEGIN may have been carried out. This process did not send and says so when Redis is back.
+            self._recorder.unsent_later(order.key)
+            await self._sent_file.remove(order.key)
+            raise _certainly_not_sent() from error
+        if begun is Begun.NEW and word:
+            await self._sent_file.know_redis(self._reconciler.sentinel, int(word))
+        return begun, word
+
+    async def _sent_before(self, order: Order, row: Sent) -> OrderResult:
+        """The file knows the key and Redis does not: Redis has lost it. It is never sent again."""
+        await self._journal.restore(order.key, row.entry)
+        record = self._book.by_ref(order.key)
+        if record is None:
+            record = self._record(order, None)
+            record.lost = True
+            self._book.expect(record)
+        await self._recorder.record(record, "adopted" if not record.lost else "lost sight of")
+        return answers.order_result(record, order.client_order_id, order.note)
+
+    async def _not_begun(self, order: Order, mark: str, begun: Begun, word: str) -> OrderResult:
+        """The answer where BEGIN said no."""
+        if begun in {Begun.SAME, Begun.OTHER}:
+            known = await self._known(order.key)
+            if known is not None:
+                return await self._again(order, known, mark)
+        if begun in {Begun.DUPLICATE, Begun.BLOCKED}:
+            return answers.held_back(self._blank_result(order), begun, await self._handle_of(word))
+        if begun is Begun.LATE:
+            await self._recorder.unsent(order.key, "its deadline passed before it could be begun")
+            return answers.never_sent(self._blank_result(order), "its deadline passed before it could be sent")
+        raise Unavailable(f"this worker could not begin the order ({begun}); certainly nothing was sent")
+
+    async def _stopped_short(self, order: Order) -> OrderResult:
+        """Begun, and then the lease, the link or the deadline ended before the socket."""
+        why = "the lease, the link or the deadline ended in the last moment"
+        await self._sent_file.remove(order.key)
+        await self._recorder.unsent(order.key, why)
+        return answers.never_sent(self._blank_result(order), why)
 
     async def _acknowledged(self, order: Order, record: OrderRecord) -> OrderResult:
         """Wait until the gateway acknowledges, refuses or fills it, or until patience ends."""
@@ -171,74 +262,62 @@ class Placer:
                 break
         if record.state is OrderState.PENDING and not self._link.alive:
             record.lost = True
-        await self._remember(order.key, record)
+        await self._recorder.record(record, None)
         return answers.order_result(record, order.client_order_id, order.note)
 
-    def _again(self, order: Order, entry: Entry, mark: str) -> OrderResult:
+    async def _again(self, order: Order, known: StoredOrder, mark: str) -> OrderResult:
         """The answer for a key that was used before."""
-        if entry.fingerprint != mark:
+        if known.fields.get("fingerprint", mark) != mark:
             raise _other_order(order.client_order_id)
         record = self._book.by_ref(order.key)
-        if record is not None:
-            return _with_journal(answers.order_result(record, order.client_order_id, order.note), entry)
-        stored = _stored(entry)
-        return stored if stored is not None and stored.state.final else self._unknown(order)
-
-    def _unknown(self, order: Order) -> OrderResult:
-        """It was begun, and neither the gateway nor the journal says how it went."""
-        record = self._blank(order)
+        if known.stage is Stage.UNSENT:
+            return answers.never_sent(self._blank_result(order), "it was taken back or came too late")
+        if record is not None and not (record.lost and known.stage is Stage.RESOLVED):
+            try:
+                await self._recorder.complete(record)
+            except RedisAway:
+                log.info("order %s: answered from the gateway's word alone", order.key)
+            return answers.order_result(record, order.client_order_id, order.note)
+        if known.view is not None:
+            return answers.result_from_view(known.view)
+        record = self._record(order, None)
         record.lost = True
         return answers.order_result(record, order.client_order_id, order.note)
 
-    def _unsent(self, order: Order, why: str) -> OrderResult:
-        """It was certainly not sent."""
-        result = answers.order_result(self._blank(order), order.client_order_id, order.note)
-        return result.model_copy(
-            update={
-                "status": OrderState.EXPIRED.value,
-                "state": OrderState.EXPIRED,
-                "message": f"{why}; the gateway never saw it",
-                "may_resubmit": True,
-                "next_step": answers.NEXT_STEP[OrderState.EXPIRED],
-            }
+    async def _handle_of(self, key: str) -> str:
+        """How an agent can name an order: its permanent id where it has one."""
+        stored = await self._known(key)
+        record = self._book.by_ref(key)
+        if record is not None and record.perm_id is not None:
+            return f"perm:{record.perm_id}"
+        return (stored.client_order_id if stored else None) or key
+
+    def _record(self, order: Order, order_id: int | None) -> OrderRecord:
+        return terms.record_of(
+            order.intent,
+            order.resolved,
+            account=order.account,
+            ref=order.key,
+            order_id=order_id,
+            client_id=self._client_id,
         )
 
-    def _blank(self, order: Order) -> OrderRecord:
-        record = terms.record_of(
-            order.intent, order.resolved, account=order.account, ref=order.key, order_id=0, client_id=self._client_id
-        )
-        record.order_id = None
-        return record
-
-    async def _remember(self, key: str, record: OrderRecord) -> None:
-        """The journal's copy of the newest answer; where Redis is away the book still has it."""
-        try:
-            result = answers.order_result(record, await self._journal.name(key))
-            if record.order_id is None and (entry := await self._journal.find(key)) is not None:
-                result = _with_journal(result, entry)
-            await self._journal.note(key, state=result.state.value, answer=json_text.dumps(result))
-        except RedisAway as error:
-            log.warning("order %s: its record could not be brought up to date: %s", key, error)
-            self._book.changed_refs.add(key)
+    def _blank_result(self, order: Order) -> OrderResult:
+        """The order's terms, with nothing known of its fate."""
+        return answers.order_result(self._record(order, None), order.client_order_id, order.note)
 
 
 def _nothing() -> None:
     """A place in the budget is taken; the message itself follows once Redis has agreed."""
 
 
+def _certainly_not_sent() -> Unavailable:
+    return Unavailable(
+        "Redis went away before the order was sent; certainly nothing was sent",
+        action="wait until get_status is ready",
+        retry="with the same client_order_id, after 5 s",
+    )
+
+
 def _other_order(client_order_id: str) -> KeyReused:
     return KeyReused(f"client_order_id {client_order_id} already names a different order")
-
-
-def _stored(entry: Entry) -> OrderResult | None:
-    return OrderResult.model_validate_json(entry.answer) if entry.answer is not None else None
-
-
-def _with_journal(current: OrderResult, entry: Entry) -> OrderResult:
-    """What is known now, with what was known before: of an order that is over the gateway forgets number and reason."""
-    stored = _stored(entry)
-    if stored is None:
-        return current
-    if current.state.final and (current.state, current.filled) == (stored.state, stored.filled):
-        return stored
-    return current.model_copy(update={"order_id": current.order_id or stored.order_id})

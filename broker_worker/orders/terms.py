@@ -98,7 +98,7 @@ def wire_order(intent: Intent, *, account: str, ref: str, order_id: int) -> Orde
 
 
 def record_of(
-    intent: Intent, resolved: Resolved, *, account: str, ref: str, order_id: int, client_id: int
+    intent: Intent, resolved: Resolved, *, account: str, ref: str, order_id: int | None, client_id: int
 ) -> OrderRecord:
     """What is known of the order the moment it is sent."""
     return OrderRecord(

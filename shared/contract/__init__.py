@@ -9,10 +9,18 @@ from shared.contract.call import Call, Scope
 from shared.contract.contracts import ContractTools
 from shared.contract.market_data import MarketDataTools
 from shared.contract.operation import Effect, Operation, Toolset, operations_of
+from shared.contract.order_records import OrderRecordTools
 from shared.contract.orders import OrderTools
 from shared.contract.status import StatusTools
 
-TOOLSETS: tuple[type[Toolset], ...] = (AccountTools, OrderTools, MarketDataTools, ContractTools, StatusTools)
+TOOLSETS: tuple[type[Toolset], ...] = (
+    AccountTools,
+    OrderTools,
+    OrderRecordTools,
+    MarketDataTools,
+    ContractTools,
+    StatusTools,
+)
 """Every area, in the order the tools are listed."""
 
 OPERATIONS: dict[str, Operation] = {

@@ -176,6 +176,9 @@ Expiration = Annotated[
 ]
 
 
+Symbol = Annotated[str, BeforeValidator(_upper), Field(min_length=1, max_length=40, description="Symbol at IBKR.")]
+
+
 class ArgumentGroup(BaseModel):
     """Arguments that several tools share; the contract spreads them flat over each tool's own."""
 
@@ -259,3 +262,12 @@ class OrderTerms(ArgumentGroup):
     outside_rth: Annotated[bool, Field(description="Whether the order may fill outside regular trading hours.")] = False
     account: Account | None = None
     client_order_id: ClientOrderId | None = None
+    repeat_of: Annotated[
+        str | None,
+        BeforeValidator(_as_text),
+        Field(
+            max_length=64,
+            description="Only where an order was held back as a duplicate and a second one is really wanted: the "
+            "first order, as the answer named it.",
+        ),
+    ] = None

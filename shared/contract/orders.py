@@ -5,12 +5,23 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from shared.contract.answers import Answer, Item, Listing, Number
-from shared.contract.arguments import Account, Action, ContractQuery, Cursor, OrderHandle, OrderTerms, Price, Quantity
+from shared.contract.answers import Answer, Item, Listing, Moment, Number
+from shared.contract.arguments import (
+    Account,
+    Action,
+    AwareTime,
+    ContractQuery,
+    Cursor,
+    OrderHandle,
+    OrderTerms,
+    Price,
+    Quantity,
+    Symbol,
+)
 from shared.contract.call import Call
 from shared.contract.operation import Toolset, reads, trades
 
@@ -86,11 +97,11 @@ class OrderResult(Answer):
     status: str = Field(description=_STATUS)
     state: OrderState = Field(description=_STATE)
     account: str | None = Field(description="Account it was placed in.")
-    symbol: str = Field(description="Symbol at IBKR.")
+    symbol: str | None = Field(description="Symbol at IBKR; null where only a con_id was given and nothing was sent.")
     con_id: int | None = Field(description="The contract's number.")
     currency: str | None = Field(description="Currency of the prices.")
-    action: str = Field(description="BUY or SELL.")
-    quantity: Number = Field(description="Ordered.")
+    action: str | None = Field(description="BUY or SELL.")
+    quantity: Number | None = Field(description="Ordered.")
     limit_price: Number | None = Field(description="Limit, where the type has one.")
     stop_price: Number | None = Field(description="Stop trigger, where the type has one.")
     filled: Number | None = Field(description="Filled so far; null while unknown.")
@@ -111,6 +122,26 @@ class CancelResult(Answer):
         description="The order's status now; NOT_FOUND where there is no such order; REJECTED if refused."
     )
     message: str | None = Field(description="What happened, or why not.")
+
+
+class ExecutionInfo(Item):
+    """One fill."""
+
+    exec_id: str = Field(description="The gateway's id of the fill; corrections share its stem.")
+    time: Moment = Field(description="When it filled, UTC.")
+    account: str = Field(description="Account number.")
+    symbol: str = Field(description="Symbol at IBKR.")
+    sec_type: str = Field(description="Security type.")
+    con_id: int = Field(description="The contract's number.")
+    action: str = Field(description="BUY or SELL.")
+    quantity: Number = Field(description="Filled by it.")
+    price: Number = Field(description="Price of one unit.")
+    currency: str = Field(description="Currency of the price.")
+    commission: Number | None = Field(description="What it cost; null until the gateway says.")
+    commission_currency: str | None = Field(description="Currency of the commission.")
+    order_id: int | None = Field(description="The order's number.")
+    perm_id: int | None = Field(description="The order's permanent id.")
+    client_order_id: str | None = Field(description="The placing agent's own name for the order.")
 
 
 class OrderTools(Toolset):
@@ -172,6 +203,30 @@ class OrderTools(Toolset):
     async def cancel_order(self, call: Call, order_id: OrderHandle) -> CancelResult:
         """Cancel an order. NOT_FOUND if there is none; what has filled stays filled."""
 
+    @abstractmethod
+    @trades(idempotent=True)
+    async def modify_order(
+        self,
+        call: Call,
+        order: OrderHandle,
+        quantity: Annotated[Quantity | None, Field(description="New total quantity, what has filled included.")] = None,
+        limit_price: Annotated[Price | None, Field(description="New limit price.")] = None,
+        stop_price: Annotated[Price | None, Field(description="New stop price.")] = None,
+    ) -> OrderResult:
+        """Change the quantity or price of a working order placed through this server; what is left out stays."""
+
+    @abstractmethod
+    @reads()
+    async def get_executions(
+        self,
+        call: Call,
+        account: Account | None = None,
+        symbol: Symbol | None = None,
+        since: Annotated[AwareTime | None, Field(description="Only fills from this time on.")] = None,
+        cursor: Cursor | None = None,
+    ) -> Listing[ExecutionInfo]:
+        """Fills of today with their commissions, newest first, of one account or of all."""
+
 
 def order_answer(
     parsed: Mapping[str, Any],
@@ -196,7 +251,7 @@ def order_answer(
         status=state.value,
         state=state,
         account=terms.account,
-        symbol=contract.symbol,
+        symbol=contract.symbol or None,
         con_id=contract.con_id,
         currency=contract.currency if meant else None,
         action=parsed["action"],
@@ -212,28 +267,29 @@ def order_answer(
     )
 
 
-def cancel_answer(parsed: Mapping[str, Any], *, status: str, message: str) -> CancelResult:
-    """The answer to a cancellation of which the gateway has said nothing yet; the order is named as it was asked."""
-    handle: str = parsed["order_id"]
-    perm = handle[5:] if handle.lower().startswith("perm:") else None
+def handle_answer(
+    parsed: Mapping[str, Any], *, state: OrderState, message: str, next_step: str
+) -> OrderResult | CancelResult:
+    """The answer to cancel_order or modify_order where the gateway has said nothing; the order is named as it was."""
+    handle: str = parsed["order_id"] if "order_id" in parsed else parsed["order"]
+    perm = handle[5:].strip() if handle.lower().startswith("perm:") else None
     number = handle.isascii() and handle.isdigit()
-    return CancelResult(
-        order_id=int(handle) if number else None,
-        perm_id=int(perm) if perm is not None and perm.isascii() and perm.isdigit() else None,
-        client_order_id=None if number or perm is not None else handle,
-        status=status,
-        message=message,
-    )
+    names: dict[str, Any] = {
+        "order_id": int(handle) if number else None,
+        "perm_id": int(perm) if perm is not None and perm.isascii() and perm.isdigit() else None,
+        "client_order_id": None if number or perm is not None else handle,
+    }
+    if "order_id" in parsed:
+        return CancelResult(**names, status=state.value, message=f"{message}. {next_step}")
+    blank: dict[str, Any] = dict.fromkeys(OrderResult.model_fields)
+    asked = {name: parsed[name] for name in ("quantity", "limit_price", "stop_price")}
+    said = {"status": state.value, "state": state, "message": message, "next_step": next_step}
+    return OrderResult.model_validate(blank | names | asked | said | {"warnings": [], "may_resubmit": False})
 
 
-def refused(operation: str, parsed: Mapping[str, Any], reason: str) -> OrderResult | CancelResult:
+def refused(parsed: Mapping[str, Any], reason: str) -> OrderResult | CancelResult:
     """The answer of an order tool that is switched off here, as under READONLY: nothing was sent."""
-    if operation == "cancel_order":
-        return cancel_answer(parsed, status=OrderState.REJECTED.value, message=reason)
-    return order_answer(
-        parsed,
-        state=OrderState.REJECTED,
-        message=reason,
-        may_resubmit=False,
-        next_step="Nothing was sent. Tell your user; the answer stays the same until the operator changes the setting.",
-    )
+    step = "Nothing was sent. Tell your user; the answer stays the same until the operator changes the setting."
+    if "terms" not in parsed:
+        return handle_answer(parsed, state=OrderState.REJECTED, message=reason, next_step=step)
+    return order_answer(parsed, state=OrderState.REJECTED, message=reason, may_resubmit=False, next_step=step)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
 
 Schema = dict[str, Any]
+Node = Schema | list[Any] | str | float | bool | None
+"""Any value of JSON."""
 
 
 def input_schema(models: Iterable[type[BaseModel]]) -> Schema:
@@ -42,15 +44,14 @@ def _plain(field: Schema) -> Schema:
     return field
 
 
-def _untitled(node: Any) -> Any:
+def _untitled(node: Node) -> Any:
     """Drop the titles Pydantic derives from names; a property that is itself called title stays."""
     if isinstance(node, list):
-        return [_untitled(item) for item in cast("list[Any]", node)]
+        return [_untitled(item) for item in node]
     if not isinstance(node, dict):
         return node
-    mapping = cast("Schema", node)
     return {
         key: {name: _untitled(field) for name, field in value.items()} if key == "properties" else _untitled(value)
-        for key, value in mapping.items()
+        for key, value in node.items()
         if not (key == "title" and isinstance(value, str))
     }

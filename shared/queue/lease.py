@@ -34,6 +34,7 @@ class Lease:
         self._lead = store.script(scripts.LEAD)
         self._resign = store.script(scripts.RESIGN)
         self._held = asyncio.Event()
+        self._lost = asyncio.Event()
         self._stands_by = False
         self._absence = Absence("lease")
         self._renewed_at = float("-inf")
@@ -52,6 +53,10 @@ class Lease:
     async def held(self) -> None:
         """Wait until the lease is ours."""
         await self._held.wait()
+
+    async def lost(self) -> None:
+        """Wait until another worker is known to lead."""
+        await self._lost.wait()
 
     async def keep(self) -> None:
         """Take the lease when it is free and renew it, until cancelled; then give it back at once."""
@@ -89,6 +94,7 @@ class Lease:
         self._renewed_at = asked_at
         self._stands_by = False
         self._held.set()
+        self._lost.clear()
 
     def _stood_by(self) -> None:
         if not self._stands_by:
@@ -96,6 +102,7 @@ class Lease:
         self._stands_by = True
         self.holder = ""
         self._held.clear()
+        self._lost.set()
 
     async def _give_back(self) -> None:
         """Also where it is not known to be ours: the answer to having taken it may be under way."""

@@ -34,6 +34,8 @@ class House:
             "REDIS_URL": f"redis://127.0.0.1:{self._valkey_port}/0",
             "IBKR_GATEWAY_PAPER_PORT": str(self._gateway_port),
             "JOB_SIGNING_SECRET": SECRET,
+            "STATE_DIR": str(folder / "state"),
+            "DUPLICATE_WINDOW_SECONDS": "0",  # every client places the same orders under names of its own
             "PYTHONUNBUFFERED": "1",
         }
         gateway = ["simulated_gateway", "--port", str(self._gateway_port), "--control-port", str(self._control_port)]

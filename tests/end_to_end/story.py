@@ -105,7 +105,14 @@ async def trading(story: Story, name: str) -> None:
     assert (await listed(story, limit))["client_order_id"] == f"{name}-limit"
     again = await story.ask("place_limit_order", **order, limit_price=100, client_order_id=f"{name}-limit")
     assert (again["perm_id"], again["order_id"]) == (limit["perm_id"], limit["order_id"])
+    changed = await story.ask("modify_order", order=f"{name}-limit", limit_price="99.5")
+    assert (changed["perm_id"], changed["limit_price"]) == (limit["perm_id"], 99.5)
+    told = await story.ask("get_order", order=f"perm:{limit['perm_id']}")
+    assert (told["client_order_id"], told["state"]) == (f"{name}-limit", "WORKING")
     assert (await story.ask("cancel_order", order_id=f"{name}-limit"))["status"] == "Cancelled"
+    over = await story.ask("wait_for_order", order=f"{name}-limit", timeout=10)
+    assert (over["state"], over["limit_price"]) == ("CANCELLED", 99.5)
+    assert [step["event"] for step in over["history"]][:2] == ["asked for", "begun"]
     assert (await listed(story, limit))["state"] == "CANCELLED"
     stop = await story.ask(
         "place_stop_order", symbol="AAPL", action="sell", quantity="1", stop_price="90", client_order_id=f"{name}-stop"
@@ -116,6 +123,8 @@ async def trading(story: Story, name: str) -> None:
     assert (market["status"], market["state"], market["filled"]) == ("Filled", "FILLED", 1)
     assert market["avg_fill_price"] > 0
     assert (await listed(story, market))["state"] == "FILLED"
+    fills = await story.ask("get_executions", symbol="aapl")
+    assert market["perm_id"] in {fill["perm_id"] for fill in fills["items"]}
     assert (await story.ask("cancel_order", order_id=f"{name}-nothing"))["status"] == "NOT_FOUND"
 
 

@@ -17,7 +17,7 @@ from shared.contract.accounts import AccountAmount, AccountSummary, Position
 from shared.contract.answers import Listing
 from shared.contract.contracts import ContractCandidate
 from shared.contract.market_data import DataKind, HistoricalBar, HistoricalBars, OptionChain, OptionChains, StockPrice
-from shared.contract.orders import CancelResult, OrderInfo, OrderState, order_answer
+from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderState, handle_answer, order_answer
 from shared.contract.status import LinkState, WorkerStatus
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError
@@ -92,6 +92,11 @@ _ORDER = OrderInfo(
     limit_price=Decimal("101.5"), stop_price=None, tif="DAY", outside_rth=False, status="Submitted",
     state=OrderState.WORKING, filled=Decimal(0), remaining=Decimal(5), avg_fill_price=None, message=None, warnings=[],
 )  # fmt: skip
+_EXECUTION = ExecutionInfo(
+    exec_id="0000e0d5.6b031341.0001.01", time=NOON, account="DU1234567", symbol="AAPL", sec_type="STK", con_id=265598,
+    action="BUY", quantity=Decimal(5), price=Decimal("101.5"), currency="USD", commission=None,
+    commission_currency=None, order_id=7, perm_id=1234567890, client_order_id="mine-1",
+)  # fmt: skip
 _CANDIDATE = ContractCandidate(
     con_id=265598, symbol="AAPL", description="APPLE INC", sec_type="STK", primary_exchange="NASDAQ", currency="USD",
     derivative_sec_types=["OPT"],
@@ -114,6 +119,10 @@ ANSWERS: dict[str, Callable[[Mapping[str, Any]], BaseModel]] = {
     "cancel_order": lambda _: CancelResult(
         order_id=7, perm_id=None, client_order_id=None, status="Cancelled", message=None
     ),
+    "modify_order": lambda parsed: handle_answer(
+        parsed, state=OrderState.WORKING, message="resting", next_step="Wait."
+    ),
+    "get_executions": lambda _: Listing[ExecutionInfo].page([_EXECUTION], cursor=None, as_of=NOON),
     "search_contracts": lambda _: Listing[ContractCandidate].page([_CANDIDATE], cursor=None, as_of=NOON),
 }  # fmt: skip
 """One answer for each tool a worker serves."""

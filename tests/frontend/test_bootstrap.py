@@ -9,18 +9,22 @@ from typing import Any
 import pytest
 
 from mcp_frontend.bootstrap import check_served
+from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.status import RedisStatus
 from shared.contract import OPERATIONS, Call
 from shared.contract.handlers import check_handler
+from shared.contract.order_records import OrderRecordTools
 from shared.contract.status import BridgeStatus, StatusTools
+from shared.order_records import OrderRecords
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
-STATUS = RedisStatus(Store.at("redis://127.0.0.1:1/0"), Keys("main"), readonly=False)
+STORE = Store.at("redis://127.0.0.1:1/0")
+STATUS = RedisStatus(STORE, Keys("main"), readonly=False)
 
 
 def test_every_operation_is_served() -> None:
-    check_served(OPERATIONS, {StatusTools: STATUS})
+    check_served(OPERATIONS, {StatusTools: STATUS, OrderRecordTools: RecordedOrders(OrderRecords(STORE, Keys("main")))})
 
 
 def test_an_operation_nobody_answers_is_named() -> None:

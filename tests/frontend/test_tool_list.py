@@ -76,14 +76,15 @@ async def test_every_argument_and_every_field_of_an_answer_is_described(served: 
 async def test_hosts_are_told_which_tools_only_read_and_which_can_cost_money(served: Served) -> None:
     async with served.client() as client:
         tools = {tool.name: tool for tool in await client.list_tools()}
-    trading = {"place_limit_order", "place_market_order", "place_stop_order", "cancel_order"}
+    trading = {"place_limit_order", "place_market_order", "place_stop_order", "cancel_order", "modify_order"}
+    idempotent = {"cancel_order", "modify_order"}
     for name, tool in tools.items():
         hints = tool.annotations
         assert hints is not None
         assert hints.read_only_hint is (name not in trading)
         assert hints.destructive_hint is (name in trading)
-        assert hints.idempotent_hint is (name not in trading - {"cancel_order"})
-        assert hints.open_world_hint is (name != "get_status")
+        assert hints.idempotent_hint is (name not in trading - idempotent)
+        assert hints.open_world_hint is (name not in {"get_status", "get_order", "wait_for_order"})
         assert hints.title == tool.title
 
 

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, Self, TypeVar, overload
 
 import fakeredis
@@ -96,6 +98,7 @@ class Bridge:
         self._stop = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._stack = AsyncExitStack()
+        self._state_dir = Path()
         self._stores: list[Store] = []
         self.wait_until_ready = True
 
@@ -112,6 +115,7 @@ class Bridge:
 
     async def __aenter__(self) -> Self:
         """Open the gateway, start the worker and wait until it serves or says why it cannot."""
+        self._state_dir = Path(self._stack.enter_context(TemporaryDirectory()))
         await self.gateway.open()
         self._stack.push_async_callback(self.gateway.close)
         self._stack.push_async_callback(self.redis.aclose)
@@ -148,7 +152,8 @@ class Bridge:
             ibkr_gateway_paper_port=port,
             ibkr_gateway_live_port=port,
             job_signing_secret=SecretStr(self.secret),
-            **self._settings,
+            state_dir=self._state_dir,
+            **{"duplicate_window_seconds": 0} | self._settings,
         )
         config: dict[str, Any] = {
             "host": "127.0.0.1",

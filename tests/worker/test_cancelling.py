@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ib_async import IB, LimitOrder, Stock
 
-from broker_worker.orders import desk
+from broker_worker.orders import changing
 from shared.contract.orders import OrderState
 from shared.errors import InvalidArgument
 
@@ -136,7 +136,7 @@ async def test_a_number_that_two_clients_gave_is_refused_with_the_candidates(bri
 async def test_a_cancel_that_the_gateway_forgets_to_confirm_is_told_as_unconfirmed(
     bridge: Bridge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "CANCEL_SECONDS", 0.2)
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 0.2)
     await bridge.call("place_limit_order", **LIMIT, client_order_id="mine")
     bridge.control.forget_next("cancel")
     answer = await bridge.call("cancel_order", order_id="mine")

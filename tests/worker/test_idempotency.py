@@ -39,7 +39,7 @@ async def test_the_same_name_fifty_times_at_once_is_one_order_and_equal_answers(
 
 async def test_fifty_names_at_once_are_fifty_orders(bridge: Bridge) -> None:
     orders = [
-        LIMIT | {"client_order_id": f"k-{number}", "symbol": symbol}
+        LIMIT | {"client_order_id": f"k-{number}", "symbol": symbol, "quantity": number + 1}
         for number, symbol in enumerate(["AAPL", "MSFT", "IBM"] * 17)
     ][:50]
     answers = await asyncio.gather(*(bridge.call("place_limit_order", **order) for order in orders))

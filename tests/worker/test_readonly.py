@@ -21,11 +21,13 @@ TRADES: dict[str, dict[str, Any]] = {
     "place_market_order": ORDER,
     "place_stop_order": ORDER | {"stop_price": 100},
     "cancel_order": {"order_id": "1"},
+    "modify_order": {"order": "1", "quantity": 2},
 }
 QUERIES: dict[str, dict[str, Any]] = {
     "get_account_summary": {},
     "get_positions": {},
     "get_orders": {},
+    "get_executions": {},
     "get_stock_price": {"symbol": "AAPL"},
     "get_historical_data": {"symbol": "AAPL"},
     "get_option_chain": {"symbol": "AAPL"},

@@ -1,0 +1,194 @@
+"""After every connection, before the first new order: what became of each order that was begun.
+
+The gateway's word comes first: an order it shows is adopted. An order it does not show, and that the local file never
+held, was never sent. After midnight the gateway no longer shows yesterday's orders: then the positions are the
+evidence. What remains is UNKNOWN: never sent again, shown until the truth appears or a person resolves it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from broker_worker.orders.book import OrderBook
+from broker_worker.orders.journal import Journal
+from broker_worker.orders.record import OrderRecord
+from broker_worker.orders.recording import Recorder
+from broker_worker.orders.sent_file import SentFile
+from broker_worker.positions import PositionBook
+from shared.audit import Audit, Decision
+from shared.order_records import REF_PREFIX, Stage, StoredOrder
+from shared.redis_store import RedisAway
+
+if TYPE_CHECKING:
+    from broker_worker.gateway.session import Session
+
+log = logging.getLogger(__name__)
+
+EXCHANGE_DAY = ZoneInfo("America/New_York")
+"""The gateway's lists of executions and completed orders begin at this zone's midnight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of an order."""
+
+    event: str
+    record: OrderRecord | None
+    """None where the order was certainly never sent."""
+
+
+class Reconciler:
+    """Compares the records with the gateway and settles what can be settled."""
+
+    def __init__(
+        self,
+        book: OrderBook,
+        positions: PositionBook,
+        journal: Journal,
+        sent_file: SentFile,
+        recorder: Recorder,
+        audit: Audit,
+    ) -> None:
+        self._book = book
+        self._positions = positions
+        self._journal = journal
+        self._sent_file = sent_file
+        self._recorder = recorder
+        self._audit = audit
+        self.sentinel = ""
+        """Identity of the Redis that was last reconciled; orders are begun in no other."""
+
+    async def synchronise(self, session: Session) -> None:
+        """The last step after a connection. Raises ``ConnectionError`` where Redis is away: nothing is served then."""
+        del session
+        try:
+            await self._reconcile()
+        except RedisAway as error:
+            raise ConnectionError(f"Redis is away, orders cannot be reconciled: {error}") from error
+
+    async def after_a_wipe(self, session: Session) -> None:
+        """Redis is not the one that was reconciled: read the gateway anew and reconcile before any order goes on."""
+        log.warning("Redis was wiped or replaced: reconciling before the next order")
+        await self._book.synchronise(session)
+        await self._positions.synchronise(session)
+        await self._reconcile()
+
+    async def _reconcile(self) -> None:
+        rows = {row.key: row for row in await self._sent_file.all()}
+        known_id, known_begun = await self._sent_file.known_redis()
+        redis_id, redis_begun = await self._journal.identity()
+        file_is_ours = known_id is not None
+        if rows and (redis_id is None or (redis_id == known_id and redis_begun < known_begun)):
+            log.warning("Redis has lost orders: restoring %d from the local file", len(rows))
+        for row in rows.values():
+            if await self._journal.restore(row.key, row.entry):
+                log.warning("order %s: restored from the local file", row.key)
+        for stored in await self._journal.open_orders():
+            # Without a file of its own this process cannot prove that anything was not sent.
+            proven_absent = file_is_ours and stored.key not in rows
+            await self._settle(stored, proven_absent=proven_absent)
+        epoch = await self._sent_file.newest_epoch()
+        self.sentinel, begun = await self._journal.identify(begun=known_begun, epoch=epoch)
+        await self._sent_file.know_redis(self.sentinel, begun)
+        self._recorder.forget()
+
+    async def _settle(self, stored: StoredOrder, *, proven_absent: bool) -> None:
+        """One order that is not known to be over."""
+        record = self._book.by_ref(stored.key)
+        if record is None and not stored.key.startswith(REF_PREFIX):
+            return await self._journal.drop(stored.key)  # somebody else's; the gateway's list is the truth about it
+        before = stored.fields.get("state")
+        if record is not None and not record.lost:
+            verdict = Verdict("adopted", record)
+        elif stored.stage is Stage.SENDING and proven_absent:
+            verdict = Verdict("never sent", None)
+        else:
+            verdict = self._absent(stored)
+        if verdict.record is None:
+            await self._recorder.unsent(stored.key, "neither the local file nor the gateway knows it")
+        else:
+            self._book.expect(verdict.record)
+            await self._recorder.record(verdict.record, verdict.event if _news(before, verdict) else None)
+        if _news(before, verdict):
+            await self._note(stored, verdict)
+        return None
+
+    def _absent(self, stored: StoredOrder) -> Verdict:
+        """The gateway shows no trace: too old for its lists, or lost."""
+        record = self._book.by_ref(stored.key) or rebuilt(stored)
+        begun = datetime.fromtimestamp(stored.number("begun_ms") / 1000, UTC).astimezone(EXCHANGE_DAY).date()
+        if begun < datetime.now(EXCHANGE_DAY).date() and self._alone(record, stored):
+            before = Decimal(stored.fields.get("position_before", "0"))
+            moved = self._positions.quantity(record.account, record.con_id) - before
+            signed = record.quantity if record.action == "BUY" else -record.quantity
+            if moved == signed:
+                record.note_filled(record.quantity, None)
+                record.note_status("Filled")
+                return Verdict("filled, by the evidence of the position", record)
+            if moved == record.filled * (1 if record.action == "BUY" else -1):
+                record.note_status("Cancelled")
+                record.refusal = "it ended on an earlier day; the position shows no further fill"
+                return Verdict("over, by the evidence of the position", record)
+        record.lost = True
+        return Verdict("lost sight of", record)
+
+    def _alone(self, record: OrderRecord, stored: StoredOrder) -> bool:
+        """Whether no other order known touched the same account and contract: else positions prove nothing."""
+        return not any(
+            other.ref != stored.key and other.account == record.account and other.con_id == record.con_id
+            for other in self._book
+        )
+
+    async def _note(self, stored: StoredOrder, verdict: Verdict) -> None:
+        state = verdict.record.state.value if verdict.record is not None else "EXPIRED"
+        log.warning("order %s: %s (%s)", stored.key, verdict.event, state)
+        await self._audit.write(
+            Decision(
+                by="reconciliation",
+                caller=stored.caller or "",
+                operation=stored.fields.get("operation", ""),
+                request_id="",
+                arguments={},
+                outcome=state,
+                detail=verdict.event,
+                key=stored.key,
+            )
+        )
+
+
+def _news(before: str | None, verdict: Verdict) -> bool:
+    """Whether the verdict says more than the record already did."""
+    return verdict.record is None or verdict.record.state.value != before
+
+
+def rebuilt(stored: StoredOrder) -> OrderRecord:
+    """An order as its record describes it, for one the gateway no longer shows."""
+    order = json.loads(stored.fields.get("order", "{}"), parse_float=Decimal, parse_int=Decimal)
+    view = json.loads(stored.view or "{}", parse_float=Decimal)
+    record = OrderRecord(
+        ref=stored.key,
+        account=order.get("account", ""),
+        con_id=int(order.get("con_id", 0)),
+        symbol=stored.fields.get("symbol", ""),
+        sec_type=stored.fields.get("sec_type", ""),
+        currency=stored.fields.get("currency", ""),
+        action=order.get("action", ""),
+        order_type=order.get("order_type", ""),
+        quantity=order.get("quantity", Decimal(0)),
+        limit_price=order.get("limit_price"),
+        stop_price=order.get("stop_price"),
+        tif=order.get("tif", ""),
+        outside_rth=bool(order.get("outside_rth", False)),
+    )
+    record.order_id = view.get("order_id")
+    if view.get("perm_id"):
+        record.perm_ids.add(view["perm_id"])
+    record.filled = Decimal(view.get("filled") or 0)
+    record.average = Decimal(view["avg_fill_price"]) if view.get("avg_fill_price") else None
+    return record

@@ -1,0 +1,132 @@
+"""Keeping the orders' records in Redis up to date with what the gateway says."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from broker_worker.orders import answers
+from broker_worker.orders.book import OrderBook
+from broker_worker.orders.journal import Journal
+from broker_worker.orders.record import OrderRecord
+from shared import json_text
+from shared.contract.orders import OrderState
+from shared.order_records import REF_PREFIX, Stage, foreign_key
+from shared.redis_store import RedisAway
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+
+
+class Recorder:
+    """Writes records; what cannot be written now is written when Redis is back."""
+
+    def __init__(self, book: OrderBook, journal: Journal) -> None:
+        self._book = book
+        self._journal = journal
+        self._shown: dict[str, str] = {}
+        self._unsent: dict[str, str] = {}
+
+    async def keep(self) -> None:
+        """Bring records up to date whenever the gateway says something, until cancelled."""
+        while True:
+            await self._book.any_change.wait()
+            self._book.any_change.clear()
+            changed, self._book.changed = self._book.changed, {}
+            for record in changed.values():
+                await self.record(record, None)
+            for key, why in list(self._unsent.items()):
+                await self.unsent(key, why)
+            if self._book.changed or self._unsent:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def record(self, record: OrderRecord, what: str | None) -> bool:
+        """Write what is known of an order now; False where a person has resolved it."""
+        key = key_of(record)
+        if key is None:
+            return True
+        before = self._shown.get(key, "")
+        try:
+            await self.complete(record)
+            said = what or self._news(key, record)
+            self._shown[key] = _gist(record)
+            view = json_text.dumps(answers.detail(record, await self._journal.name(key)))
+            noted = await self._journal.note(
+                key,
+                stage=Stage.SENDING if record.state in {OrderState.PENDING, OrderState.UNKNOWN} else Stage.KNOWN,
+                state=record.state,
+                view=view,
+                may_resubmit=answers.may_resubmit(record),
+                place=f"{record.account}|{record.con_id}",
+                names=answers.names(record),
+                what=said,
+                detail=record.refusal,
+            )
+        except RedisAway as error:
+            log.warning("order %s: its record waits until Redis is back: %s", key, error)
+            self._book.mark_changed(record)
+            self._shown[key] = before
+            return True
+        return noted
+
+    async def complete(self, record: OrderRecord) -> None:
+        """Add what the record knows and the gateway no longer says: of an order that is over, number and reason."""
+        key = key_of(record)
+        if key is None or key in self._shown or record.order_id is not None:
+            return
+        stored = await self._journal.get(key)
+        if stored is None or stored.view is None:
+            return
+        view = json_text.loads(stored.view)
+        record.order_id = view["order_id"]
+        if view["state"] == record.state:
+            record.refusal = view["message"] or record.refusal
+            record.average = record.average or view["avg_fill_price"]
+            record.status = view["status"] if record.state.final else record.status
+        self._shown[key] = _gist(record)
+
+    async def unsent(self, key: str, why: str) -> None:
+        """Note that an order was certainly never sent."""
+        try:
+            await self._journal.prove_unsent(key, why)
+        except RedisAway as error:
+            log.warning("order %s: that it was never sent waits until Redis is back: %s", key, error)
+            self.unsent_later(key, why)
+        else:
+            self._unsent.pop(key, None)
+
+    async def drop_resolved(self) -> None:
+        """Forget what the gateway shows no trace of and a person has settled; its record tells the rest."""
+        for record in [record for record in self._book if record.lost]:
+            key = key_of(record)
+            stored = await self._journal.get(key) if key is not None else None
+            if stored is not None and stored.stage is Stage.RESOLVED:
+                self._book.drop(record)
+
+    def unsent_later(self, key: str, why: str = "Redis went away before it could be sent") -> None:
+        """The same, when Redis is back."""
+        self._unsent[key] = why
+        self._book.any_change.set()
+
+    def _news(self, key: str, record: OrderRecord) -> str | None:
+        """What is worth a line in the order's history; None where nothing of weight changed."""
+        gist = _gist(record)
+        return gist if self._shown.get(key) != gist else None
+
+    def forget(self) -> None:
+        """Drop what is remembered of orders the book no longer has."""
+        known = {key for record in self._book if (key := key_of(record)) is not None}
+        self._shown = {key: gist for key, gist in self._shown.items() if key in known}
+
+
+def key_of(record: OrderRecord) -> str | None:
+    """The key of an order's record: its orderRef if it is ours, else its permanent id, where it has one yet."""
+    if record.ref.startswith(REF_PREFIX):
+        return record.ref
+    return foreign_key(record.perm_id) if record.perm_id is not None else None
+
+
+def _gist(record: OrderRecord) -> str:
+    filled = f", {json_text.decimal_text(record.filled)} filled" if record.filled else ""
+    return f"{answers.shown_status(record)}{filled}"

@@ -1,0 +1,105 @@
+"""The local file that knows one fact: this order may have been sent.
+
+Written and flushed to disk before Redis is asked to begin the order, so that losing Redis loses no order: what this
+file and the gateway do not know was not sent from here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+KEEP_SECONDS: Final = 9 * 24 * 3600
+"""A day longer than Redis keeps the record of an order that is over."""
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS sent (
+    key TEXT PRIMARY KEY, epoch INTEGER NOT NULL, order_id INTEGER NOT NULL, at REAL NOT NULL, entry TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS redis (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sentinel TEXT NOT NULL, begun INTEGER NOT NULL
+) STRICT;
+"""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One order that may have been sent."""
+
+    key: str
+    epoch: int
+    order_id: int
+    at: float
+    """Unix seconds."""
+    entry: str
+    """What Redis should remember of it, as JSON, where Redis has forgotten."""
+
+
+class SentFile:
+    """The file, opened and used in one thread of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sent-file")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> None:
+        """Open or make the file, and forget what is long over. Raises ``sqlite3.Error`` where it cannot be used."""
+        await self._run(self._open)
+
+    async def add(self, sent: Sent) -> bool:
+        """Note that an order may be sent; on return it is on the disk. False where it may have been sent before."""
+        row = (sent.key, sent.epoch, sent.order_id, sent.at, sent.entry)
+        added: int = await self._run(
+            lambda db: db.execute("INSERT OR IGNORE INTO sent VALUES (?, ?, ?, ?, ?)", row).rowcount
+        )
+        return added == 1
+
+    async def remove(self, key: str) -> None:
+        """An order was certainly not sent after all."""
+        await self._run(lambda db: db.execute("DELETE FROM sent WHERE key = ?", (key,)))
+
+    async def all(self) -> list[Sent]:
+        """Every order that may have been sent in the last days."""
+        rows = await self._run(lambda db: db.execute("SELECT key, epoch, order_id, at, entry FROM sent").fetchall())
+        return [Sent(*row) for row in rows]
+
+    async def known_redis(self) -> tuple[str | None, int]:
+        """The identity of the Redis last used, and how many orders had been begun in it."""
+        rows = await self._run(lambda db: db.execute("SELECT sentinel, begun FROM redis").fetchall())
+        return rows[0] if rows else (None, 0)
+
+    async def know_redis(self, sentinel: str, begun: int) -> None:
+        """Note which Redis is used, and how far it had counted."""
+        await self._run(lambda db: db.execute("INSERT OR REPLACE INTO redis VALUES (1, ?, ?)", (sentinel, begun)))
+
+    async def newest_epoch(self) -> int:
+        """The highest epoch under which an order was sent; a wiped Redis must count on from there."""
+        rows = await self._run(lambda db: db.execute("SELECT COALESCE(MAX(epoch), 0) FROM sent").fetchall())
+        return int(rows[0][0])
+
+    async def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            await self._run(lambda db: db.close())
+        self._thread.shutdown(wait=False)
+
+    def _open(self, _: object) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        db = self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")  # with WAL: every commit is on the disk when it returns
+        db.executescript(_SCHEMA)
+        db.execute("DELETE FROM sent WHERE at < ?", (time.time() - KEEP_SECONDS,))
+
+    async def _run(self, work: Callable[[Any], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: work(self._connection))

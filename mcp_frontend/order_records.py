@@ -1,0 +1,155 @@
+"""``get_order`` and ``wait_for_order``: an order's story from its record in Redis, whatever else is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from shared import json_text
+from shared.contract import OPERATIONS, Call
+from shared.contract.order_records import MOST_WAITED, OrderDetail, OrderRecordTools
+from shared.contract.orders import OrderState, order_answer
+from shared.errors import InvalidArgument, QueueDown
+from shared.order_records import OrderRecords, Stage, StoredOrder, order_key
+from shared.redis_store import RedisAway
+
+_LOOK_EVERY = 0.25
+"""Seconds between looks while waiting; one look is one read in Redis."""
+_SAY_EVERY = 5.0
+
+_QUEUED = "The order waits for the worker. Do not place it again; call wait_for_order, or repeat the first call."
+_NEVER_SENT = "It was never sent. Place it again if it is still wanted."
+_SENDING = "It may have reached the gateway. Do not place it again; call wait_for_order."
+
+
+class RecordedOrders(OrderRecordTools):
+    """Answers from Redis alone."""
+
+    def __init__(self, records: OrderRecords) -> None:
+        self._records = records
+
+    async def get_order(self, call: Call, order: str) -> OrderDetail:
+        """See the contract."""
+        try:
+            key = await self._key(call, order)
+            return await self._detail(key) if key is not None else _not_found(order)
+        except RedisAway as error:
+            raise QueueDown("Redis cannot be reached, where the orders' records are") from error
+
+    async def wait_for_order(self, call: Call, order: str, timeout: int = MOST_WAITED) -> OrderDetail:  # noqa: ASYNC109
+        """See the contract."""
+        give_up = time.monotonic() + timeout
+        said_at, said = 0.0, ""
+        while True:
+            detail = await self.get_order(call, order)
+            over = detail.state is None or detail.state.final
+            if over or time.monotonic() >= give_up:
+                return detail
+            if detail.status != said or time.monotonic() - said_at >= _SAY_EVERY:
+                said_at, said = time.monotonic(), detail.status
+                await call.progress(f"the order is {detail.status}")
+            await asyncio.sleep(min(_LOOK_EVERY, max(give_up - time.monotonic(), 0)))
+
+    async def _key(self, call: Call, handle: str) -> str | None:
+        """The key of the order a handle names; raises ``InvalidArgument`` where it names several."""
+        if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
+            found = await self._records.keys_named(f"perm:{int(perm[1])}")
+        elif handle.isascii() and handle.isdigit():
+            found = await self._records.keys_named(f"id:{int(handle)}")
+        else:
+            return order_key(call.caller, handle)
+        if len(found) > 1:
+            views = [await self._records.get(key) for key in found]
+            perms = [f"perm:{number}" for view in views if view and (number := _perm_of(view)) is not None]
+            raise InvalidArgument(f"order {handle} could be {'; '.join(perms)}", action="name the order by its perm:N")
+        return found[0] if found else None
+
+    async def _detail(self, key: str) -> OrderDetail:
+        stored = await self._records.get(key)
+        if stored is None:
+            return _not_found(key)
+        history = await self._records.history(key)
+        if stored.view is not None and stored.stage is not Stage.UNSENT:
+            detail = OrderDetail.model_validate(json_text.loads(stored.view))
+        else:
+            detail = _without_word(stored)
+        return detail.model_copy(update={"history": history})
+
+
+def _perm_of(stored: StoredOrder) -> int | None:
+    view: dict[str, Any] = json.loads(stored.view or "{}")
+    perm_id: int | None = view.get("perm_id")
+    return perm_id
+
+
+def _without_word(stored: StoredOrder) -> OrderDetail:
+    """An order of which the gateway has said nothing yet."""
+    late = stored.number("deadline_ms") < time.time() * 1000 - 1000
+    if stored.stage is Stage.UNSENT or (stored.stage is Stage.QUEUED and late):
+        state, message, step = OrderState.EXPIRED, "it was never sent; the gateway never saw it", _NEVER_SENT
+    elif stored.stage is Stage.HELD:
+        state, message, step = OrderState.REJECTED, "it was held back; nothing was sent", _NEVER_SENT
+    elif stored.stage is Stage.QUEUED:
+        state, message, step = OrderState.PENDING, "it waits for the worker", _QUEUED
+    else:
+        state, message, step = (
+            OrderState.UNKNOWN,
+            "it was being sent; whether the gateway has it is not known",
+            _SENDING,
+        )
+    order_type, asked = _as_asked(stored)
+    return OrderDetail(
+        order_id=None,
+        perm_id=None,
+        client_order_id=stored.client_order_id,
+        status=state.value,
+        state=state,
+        **asked,
+        order_type=order_type,
+        filled=None,
+        remaining=None,
+        avg_fill_price=None,
+        message=message,
+        warnings=[],
+        fills=[],
+        history=[],
+        may_resubmit=state is OrderState.EXPIRED,
+        next_step=step,
+        as_of=datetime.fromtimestamp((stored.number("begun_ms") or stored.number("queued_ms")) / 1000, UTC),
+    )
+
+
+_TERMS = ("account", "symbol", "con_id", "currency", "action", "quantity", "limit_price", "stop_price")
+
+
+def _as_asked(stored: StoredOrder) -> tuple[str | None, dict[str, Any]]:
+    """The order's type and terms as the agent asked for them."""
+    operation = OPERATIONS.get(stored.fields.get("operation", ""))
+    if operation is None or "arguments" not in stored.fields:
+        return None, dict.fromkeys(_TERMS)
+    parsed = operation.parse(json.loads(stored.fields["arguments"]))
+    answer = order_answer(parsed, state=OrderState.PENDING, message="", may_resubmit=False, next_step="")
+    words = {"place_limit_order": "LMT", "place_market_order": "MKT", "place_stop_order": "STP"}
+    return words.get(operation.name), {name: getattr(answer, name) for name in _TERMS}
+
+
+def _not_found(handle: str) -> OrderDetail:
+    blank: dict[str, Any] = dict.fromkeys(OrderDetail.model_fields)
+    return OrderDetail.model_validate(
+        blank
+        | {
+            "client_order_id": None if handle.isdigit() or handle.lower().startswith("perm:") else handle,
+            "status": "NOT_FOUND",
+            "message": f"there is no record of order {handle}",
+            "warnings": [],
+            "fills": [],
+            "history": [],
+            "may_resubmit": False,
+            "next_step": "Check the name with get_orders; an order's name belongs to the caller that gave it.",
+            "as_of": datetime.now(UTC),
+        }
+    )
