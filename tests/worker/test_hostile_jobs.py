@@ -88,8 +88,8 @@ async def test_what_is_no_job_is_unreadable(
 ) -> None:
     with caplog.at_level(logging.INFO):
         error = refusal(await shared_bridge.put_raw(payload, lane=lane))
+        await until(lambda: any("UNREADABLE_JOB" in record.getMessage() for record in caplog.records))
     assert isinstance(error, UnreadableJob)
-    assert any("UNREADABLE_JOB" in record.getMessage() for record in caplog.records)
     assert not any(record.exc_info for record in caplog.records)
     await _alive(shared_bridge)
 
