@@ -86,6 +86,13 @@ def _once(target: Path, wanted: bytes) -> Iterator[bool]:
             stamp.write_text(digest)
 
 
+def _environment() -> dict[str, str]:
+    """This process's, with its certificates known to Node too: it reads a variable of its own."""
+    certificates = os.environ.get("SSL_CERT_FILE")
+    known = {"NODE_EXTRA_CA_CERTS": certificates} if certificates else {}
+    return known | os.environ | {"UV_PYTHON_DOWNLOADS": "never"}
+
+
 def _install(command: list[str], folder: Path) -> None:
     what = Path(command[-1]).name if command[-1].endswith(".lock") else f"{folder.name}/package-lock.json"
     if what in _failed:
@@ -94,7 +101,7 @@ def _install(command: list[str], folder: Path) -> None:
         done = subprocess.run(
             command,
             cwd=folder,
-            env=os.environ | {"UV_PYTHON_DOWNLOADS": "never"},
+            env=_environment(),
             capture_output=True,
             text=True,
             timeout=SECONDS,
