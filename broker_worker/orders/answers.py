@@ -36,29 +36,9 @@ def shown_status(record: OrderRecord) -> str:
 
 def order_result(record: OrderRecord, client_order_id: str | None, note: str | None = None) -> OrderResult:
     """The answer of a place tool."""
-    state = record.state
-    known = state not in {OrderState.PENDING, OrderState.UNKNOWN} or bool(record.filled)
-    return OrderResult(
-        order_id=record.order_id,
-        perm_id=record.perm_id,
-        client_order_id=client_order_id,
-        status=shown_status(record),
-        state=state,
-        account=record.account,
-        symbol=record.symbol,
-        con_id=record.con_id,
-        currency=record.currency,
-        action=record.action,
-        quantity=record.quantity,
-        limit_price=record.limit_price,
-        stop_price=record.stop_price,
-        filled=record.filled if known else None,
-        avg_fill_price=record.average,
-        message=record.refusal or _WAITING.get(state),
-        warnings=[*([note] if note else []), *record.warnings],
-        may_resubmit=may_resubmit(record),
-        next_step=NEXT_STEP[state],
-    )
+    told = detail(record, client_order_id)
+    result = OrderResult.model_validate({name: getattr(told, name) for name in OrderResult.model_fields})
+    return result.model_copy(update={"warnings": [note, *result.warnings]}) if note else result
 
 
 def may_resubmit(record: OrderRecord) -> bool:
