@@ -76,24 +76,10 @@ class JobRunner:
         except Exception:
             log.exception("job %s failed", job.id)
             answer, outcome = error_text(Internal(f"request {job.id} failed")), Internal.code
-<<<<<<< broker_worker/jobs.py
         # The line is written once the answer is under way: formatting it takes as long as running an empty job.
         asyncio.get_running_loop().call_later(0, _note, job.id, outcome, envelope, time.monotonic() - started)
-=======
-        log.info(
-            "job %s: %s",
-            job.id,
-            outcome,
-            extra={
-                "operation": envelope.operation if envelope else None,
-                "caller": envelope.caller if envelope else None,
-                "request_id": envelope.request_id if envelope else None,
-                "ms": round((time.monotonic() - started) * 1000, 1),
-            },
-        )
         if envelope is not None:
             await self._record_decision(envelope, outcome, answer)
->>>>>>> /tmp/theirs
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
         return Done(answer, envelope.reply_to if envelope else None, share, share_ms)
 
