@@ -22,8 +22,9 @@ AHEAD: Final = 1_500_000_000_000
 LANE_BOUNDARY: Final = 1_000_000_000_000
 """Below it lie orders and cancels (until 2049), from it on queries."""
 CLAIMED: Final = 10_000_000_000_000
-TURN: Final = 20
-HEAD_START: Final = 600_000
+TURN: Final = 250
+"""Milliseconds: long beside the time in which a flood is put in, so that turns go by count and not by the clock."""
+HEAD_START: Final = 900_000
 
 MOST_BYTES: Final = 512 * 1024
 """Of a job's payload: an envelope of 64 KiB, quoted inside JSON. What is larger is refused without being fetched."""
