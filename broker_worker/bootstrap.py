@@ -147,7 +147,7 @@ def build(
     book = OrderBook(client_id=settings.ibkr_client_id, read_only_api=settings.ibkr_read_only_api)
     positions = PositionBook()
     quotes = QuoteBoard(settings.max_market_data_lines)
-    journal = Journal(store, keys)
+    journal = Journal(store, keys, lambda: lease.holder)
     audit = Audit(store, keys)
     sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
     recorder = Recorder(book, journal)
@@ -200,7 +200,7 @@ def build(
         placer=placer,
         recorder=recorder,
         sent_file=sent_file,
-        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, link.settled)),
+        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, journal, link.settled)),
         outages=outages,
     )
 

@@ -21,7 +21,7 @@ from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import OrderState, order_answer, refused
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
-from shared.order_records import order_key
+from shared.order_records import OrderRecords, order_key
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
 from shared.queue.worker import Done, Job
@@ -50,11 +50,17 @@ class JobRunner:
     """Runs jobs on the classes that implement the contract."""
 
     def __init__(
-        self, handlers: Mapping[type[Toolset], Toolset], policy: Policy, audit: Audit, settled: Settled
+        self,
+        handlers: Mapping[type[Toolset], Toolset],
+        policy: Policy,
+        audit: Audit,
+        records: OrderRecords,
+        settled: Settled,
     ) -> None:
         self._handlers = handlers
         self._policy = policy
         self._audit = audit
+        self._records = records
         self._settled = settled
         self._keys = Keys(policy.session)
 
@@ -113,7 +119,7 @@ class JobRunner:
             return refused(parsed, READONLY_REASON)
         seconds = (envelope.deadline - datetime.now(UTC)).total_seconds()
         if seconds <= 0:
-            return _late(operation, parsed)
+            return await self._late(operation, parsed, envelope)
         call = Call(
             caller=envelope.caller,
             scopes=envelope.scopes,
@@ -129,6 +135,30 @@ class JobRunner:
             if trades:
                 raise OrderUnresolved("the gateway did not answer in time") from None
             raise TimedOut(f"{operation.name} was not done within {operation.marker.time_limit:g} s") from None
+
+    async def _late(self, operation: Operation, parsed: Mapping[str, Any], envelope: Envelope) -> BaseModel:
+        """The deadline passed while the job was waiting: nobody waits any more, and nothing is begun."""
+        if operation.marker.effect is not Effect.TRADES or "terms" not in parsed:
+            raise TimedOut("the deadline passed before the worker could begin; certainly nothing was sent")
+        name = parsed["terms"].client_order_id
+        if name is not None and await self._begun_before(order_key(envelope.caller, name)):
+            raise OrderUnresolved("the deadline passed; the order was begun by an earlier call or worker")
+        return order_answer(
+            parsed,
+            state=OrderState.EXPIRED,
+            message="the deadline passed before the worker could begin it; it was never sent",
+            may_resubmit=True,
+            next_step="Place it again if it is still wanted.",
+        )
+
+    async def _begun_before(self, key: str) -> bool:
+        """Whether an order may have left; one that has not is noted as never sent."""
+        try:
+            if await self._records.get(key) is None:
+                return False
+            return not await self._records.leave(key, "its deadline passed before the worker could begin it")
+        except RedisAway:
+            return True
 
     def _permitted(self, envelope: Envelope, job: Job) -> Operation:
         """The operation, where this caller may have it run here."""
@@ -161,19 +191,6 @@ def _note(job_id: str, outcome: str, envelope: Envelope | None, seconds: float) 
             "request_id": envelope.request_id if envelope else None,
             "ms": round(seconds * 1000, 1),
         },
-    )
-
-
-def _late(operation: Operation, parsed: Mapping[str, Any]) -> BaseModel:
-    """The deadline passed while the job was waiting: nobody waits any more, and nothing is begun."""
-    if operation.marker.effect is not Effect.TRADES or "terms" not in parsed:
-        raise TimedOut("the deadline passed before the worker could begin; certainly nothing was sent")
-    return order_answer(
-        parsed,
-        state=OrderState.EXPIRED,
-        message="the deadline passed before the worker could begin it; it was never sent",
-        may_resubmit=True,
-        next_step="Place it again if it is still wanted.",
     )
 
 

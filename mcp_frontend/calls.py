@@ -30,6 +30,10 @@ from shared.redis_store import RedisAway
 
 log = logging.getLogger(__name__)
 
+_ONLY_THIS_CALL = (
+    "this call was taken back before any worker began it; an earlier one under the same name may have sent it"
+)
+
 READONLY_REASON = "READONLY is set in this server's environment; orders are neither placed nor cancelled"
 
 Say = Callable[[str], Awaitable[None]]
@@ -134,7 +138,8 @@ class Calls:
         except TimedOut as error:  # raised on this side of the queue, it means: withdrawn before any worker began
             if key is None:
                 raise
-            await self._leave(key, error)
+            if not await self._leave(key, error):
+                return _reply(orders.unresolved(parsed, TimedOut(_ONLY_THIS_CALL)))
             return _reply(orders.expired(parsed, error))
         except Unavailable as error:  # not enqueued
             if key is not None:
@@ -164,14 +169,15 @@ class Calls:
                 deadline_ms=int(call.deadline.timestamp() * 1000),
             )
         except RedisAway as error:
-            raise QueueDown("Redis cannot be reached; certainly nothing was sent") from error
+            raise QueueDown("Redis cannot be reached; this call sent nothing") from error
 
-    async def _leave(self, key: str, error: BridgeError) -> None:
-        """Note that nobody will begin the order; without this its deadline says the same a little later."""
+    async def _leave(self, key: str, error: BridgeError) -> bool:
+        """Note that nobody will begin the order; whether it is so, and no earlier call under its name had it begun."""
         try:
-            await self._records.leave(key, error.fact)
+            return await self._records.leave(key, error.fact)
         except RedisAway as away:
             log.info("order %s: that it was taken back was not noted: %s", key, away)
+            return False
 
 
 def _without_nulls(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,9 +59,19 @@ def foreign_key(perm_id: int) -> str:
 
 
 _ENTER: Final = """
--- KEYS order, history  ARGV keep ms, event, then fields and values. Only a key that is new is entered.
+-- KEYS order, history  ARGV keep ms, event, deadline ms, then fields and values. Only a key that is new is entered.
+-- The same call again: what was never sent is asked for anew, and what waits may be begun until the later deadline.
+local stage = redis.call('HGET', KEYS[1], 'stage')
+if stage == 'UNSENT' then
+  redis.call('HSET', KEYS[1], 'stage', 'QUEUED')
+  redis.call('HDEL', KEYS[1], 'state', 'view', 'may_resubmit')
+  redis.call('RPUSH', KEYS[2], ARGV[2])
+  redis.call('HSET', KEYS[1], 'deadline_ms', ARGV[3])
+elseif stage == 'QUEUED' and tonumber(redis.call('HGET', KEYS[1], 'deadline_ms') or 0) < tonumber(ARGV[3]) then
+  redis.call('HSET', KEYS[1], 'deadline_ms', ARGV[3])
+end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], 'stage', 'QUEUED', unpack(ARGV, 3))
+redis.call('HSET', KEYS[1], 'stage', 'QUEUED', unpack(ARGV, 4))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
@@ -70,7 +80,9 @@ return 1
 
 _LEAVE: Final = """
 -- KEYS order, history  ARGV event. What no worker has begun is proven unsent.
-if redis.call('HGET', KEYS[1], 'stage') ~= 'QUEUED' then return 0 end
+local stage = redis.call('HGET', KEYS[1], 'stage')
+if stage == 'UNSENT' or stage == 'HELD' then return 1 end
+if stage ~= 'QUEUED' then return 0 end
 redis.call('HSET', KEYS[1], 'stage', 'UNSENT')
 redis.call('RPUSH', KEYS[2], ARGV[1])
 return 1
@@ -146,16 +158,19 @@ class OrderRecords:
         await self._enter(
             keys=[self._keys.order(key), self._keys.order_history(key)],
             args=[
-                KEEP_MS, event("asked for", f"by {caller}: {operation}"),
+                KEEP_MS, event("asked for", f"by {caller}: {operation}"), deadline_ms,
                 "caller", caller, "client_order_id", client_order_id, "operation", operation,
                 "arguments", json.dumps(arguments, default=str), "queued_ms", int(time.time() * 1000),
                 "deadline_ms", deadline_ms,
             ],
         )  # fmt: skip
 
-    async def leave(self, key: str, why: str) -> None:
-        """An order was taken back before any worker began it."""
-        await self._leave(keys=[self._keys.order(key), self._keys.order_history(key)], args=[event("never sent", why)])
+    async def leave(self, key: str, why: str) -> bool:
+        """A call for an order was taken back; whether the order certainly never left, by an earlier call either."""
+        left: int = await self._leave(
+            keys=[self._keys.order(key), self._keys.order_history(key)], args=[event("never sent", why)]
+        )
+        return left == 1
 
 
 def event(what: str, detail: str | None = None) -> str:

@@ -191,10 +191,17 @@ class OrderBook(OrderListener):
             self._by_perm[perm_id] = record
         if order_id is not None and order_id > 0:
             record.order_id, record.client_id = order_id, client_id
-            if client_id is not None:
+            if client_id is not None and self._newest(self._by_id.get((client_id, order_id)), record):
                 self._by_id[client_id, order_id] = record
         elif client_id is not None and record.client_id is None and order_id is not None:
             record.client_id = client_id
+
+    @staticmethod
+    def _newest(known: OrderRecord | None, record: OrderRecord) -> bool:
+        """Whether a number means this order rather than the one known by it: a restarted gateway reissues numbers."""
+        if known is None or known is record or known.lost:
+            return True
+        return known.perm_id is not None and (record.perm_id is None or record.perm_id > known.perm_id)
 
     def on_open_order(self, contract: Contract, order: Order, state: OrderState) -> None:
         """An order's terms, with the status it has."""

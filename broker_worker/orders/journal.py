@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -42,7 +43,7 @@ class Begun(StrEnum):
 _BEGIN: Final = """
 -- KEYS order, history, lease, sentinel, open, unknown, like
 -- ARGV holder, sentinel, deadline ms, fingerprint, attempt, key, account and contract, duplicate window ms,
---      key it may repeat, prefix of order keys, event, event where held, keep ms, then fields and values
+--      key it may repeat, prefix of order keys, event, event where held, keep ms, least count, then fields and values
 local stage = redis.call('HGET', KEYS[1], 'stage')
 local known = redis.call('HGET', KEYS[1], 'fingerprint')
 if known and known ~= ARGV[4] then return {'OTHER', ''} end
@@ -52,6 +53,7 @@ if stage and stage ~= 'QUEUED' and stage ~= 'HELD' then
 end
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return {'NOT_LEADER', ''} end
 if redis.call('HGET', KEYS[4], 'id') ~= ARGV[2] then return {'WIPED', ''} end
+if tonumber(redis.call('HGET', KEYS[4], 'begun') or 0) < tonumber(ARGV[14]) then return {'WIPED', ''} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if now >= tonumber(ARGV[3]) then return {'LATE', ''} end
@@ -68,7 +70,7 @@ if outcome == 'NEW' and like and like ~= ARGV[6] and like ~= ARGV[9] then
   local real = was[3] and was[3] ~= 'UNSENT' and was[4] ~= '1'
   if real and (recent or open) then outcome, first = 'DUPLICATE', like end
 end
-redis.call('HSET', KEYS[1], 'fingerprint', ARGV[4], 'begun_ms', now, 'attempt', ARGV[5], unpack(ARGV, 14))
+redis.call('HSET', KEYS[1], 'fingerprint', ARGV[4], 'begun_ms', now, 'attempt', ARGV[5], unpack(ARGV, 15))
 redis.call('PEXPIRE', KEYS[1], ARGV[13])
 if outcome ~= 'NEW' then
   redis.call('HSET', KEYS[1], 'stage', 'HELD')
@@ -86,14 +88,17 @@ return {'NEW', tostring(redis.call('HINCRBY', KEYS[4], 'begun', 1))}
 """
 
 _NOTE: Final = """
--- KEYS order, history, open, unknown, then the sets of its names
--- ARGV key, stage, state, is it over, view, account and contract, keep ms, event or '', may it be resubmitted
+-- KEYS order, history, open, unknown, lease, then the sets of its names
+-- ARGV key, stage, state, is it over, view, account and contract, keep ms, event or '', may it be resubmitted, worker
+-- Another worker that leads knows better.
+local leader = redis.call('GET', KEYS[5])
+if leader and string.sub(leader, 1, #ARGV[10] + 1) ~= ARGV[10] .. ':' then return 'NOT_LEADER' end
 local stage = redis.call('HGET', KEYS[1], 'stage')
 if stage == 'RESOLVED' and ARGV[3] == 'UNKNOWN' then return 'RESOLVED' end
 redis.call('HSET', KEYS[1], 'stage', ARGV[2], 'state', ARGV[3], 'view', ARGV[5], 'may_resubmit', ARGV[9])
 if ARGV[8] ~= '' then redis.call('RPUSH', KEYS[2], ARGV[8]) end
 if ARGV[3] == 'UNKNOWN' then redis.call('HSET', KEYS[4], ARGV[1], ARGV[6]) else redis.call('HDEL', KEYS[4], ARGV[1]) end
-for i = 5, #KEYS do
+for i = 6, #KEYS do
   redis.call('SADD', KEYS[i], ARGV[1])
   redis.call('PEXPIRE', KEYS[i], ARGV[7])
 end
@@ -108,10 +113,16 @@ return 'NOTED'
 """
 
 _PROVE_UNSENT: Final = """
--- KEYS order, history, open, unknown  ARGV key, event, keep ms
+-- KEYS order, history, open, unknown, lease  ARGV key, event, keep ms, worker, attempt
+-- Says nothing of what another attempt, or another worker, may have sent.
+local leader = redis.call('GET', KEYS[5])
+if leader and string.sub(leader, 1, #ARGV[4] + 1) ~= ARGV[4] .. ':' then return 0 end
+local stage = redis.call('HGET', KEYS[1], 'stage')
+if stage == 'KNOWN' or stage == 'RESOLVED' then return 0 end
+if stage == 'SENDING' and (redis.call('HGET', KEYS[1], 'attempt') or '') ~= ARGV[5] then return 0 end
 redis.call('SREM', KEYS[3], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if not stage then return 0 end
 redis.call('HSET', KEYS[1], 'stage', 'UNSENT', 'state', 'EXPIRED')
 redis.call('HDEL', KEYS[1], 'view')
 redis.call('RPUSH', KEYS[2], ARGV[2])
@@ -129,7 +140,15 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 _RESTORE: Final = """
 -- KEYS order, history, open, like  ARGV key, event, keep ms, then fields and values. Redis forgot it; the file did not.
 local stage = redis.call('HGET', KEYS[1], 'stage')
-if stage and stage ~= 'QUEUED' and stage ~= 'HELD' then return 0 end
+local begun = redis.call('HEXISTS', KEYS[1], 'fingerprint') == 1
+if stage and stage ~= 'QUEUED' and stage ~= 'HELD' and (stage ~= 'UNSENT' or begun) then
+  -- What the gateway said since may have come first: then only the order itself is missing.
+  if not begun then
+    redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+    redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[3])
+  end
+  return 0
+end
 redis.call('HSET', KEYS[1], 'stage', 'SENDING', 'state', 'PENDING', unpack(ARGV, 4))
 redis.call('PERSIST', KEYS[1])
 redis.call('SADD', KEYS[3], ARGV[1])
@@ -139,9 +158,10 @@ return 1
 """
 
 _RESOLVE: Final = """
--- KEYS order, history, open, unknown  ARGV key, state, event, keep ms, view. Only what is unknown can be resolved.
+-- KEYS order, history, open, unknown  ARGV key, state, event, keep ms, view, may it be resubmitted
+-- Only what is unknown can be resolved.
 if redis.call('HDEL', KEYS[4], ARGV[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'stage', 'RESOLVED', 'state', ARGV[2], 'view', ARGV[5])
+redis.call('HSET', KEYS[1], 'stage', 'RESOLVED', 'state', ARGV[2], 'view', ARGV[5], 'may_resubmit', ARGV[6])
 redis.call('SREM', KEYS[3], ARGV[1])
 redis.call('RPUSH', KEYS[2], ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
@@ -151,7 +171,10 @@ return 1
 
 _IDENTIFY: Final = """
 -- KEYS sentinel, epoch  ARGV new id, lowest count, lowest epoch. The id of this Redis, made where it has none.
-if redis.call('HSETNX', KEYS[1], 'id', ARGV[1]) == 1 then redis.call('HSET', KEYS[1], 'begun', ARGV[2]) end
+redis.call('HSETNX', KEYS[1], 'id', ARGV[1])
+if tonumber(redis.call('HGET', KEYS[1], 'begun') or 0) < tonumber(ARGV[2]) then
+  redis.call('HSET', KEYS[1], 'begun', ARGV[2])
+end
 if tonumber(redis.call('GET', KEYS[2]) or 0) < tonumber(ARGV[3]) then redis.call('SET', KEYS[2], ARGV[3]) end
 return redis.call('HMGET', KEYS[1], 'id', 'begun')
 """
@@ -167,6 +190,9 @@ class Beginning:
     deadline_ms: int
     fingerprint: str
     attempt: str
+    """Of this job by this holder of the lease: nobody else's."""
+    least_count: int
+    """How many orders this Redis is known to have begun: fewer, and it has lost some."""
     place: str
     """Account and contract, which one order of unknown fate blocks."""
     duplicate_window_ms: int
@@ -178,8 +204,9 @@ class Beginning:
 class Journal(OrderRecords):
     """The records of one gateway session's orders, as the worker writes them."""
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(self, store: Store, keys: Keys, holder: Callable[[], str] | None = None) -> None:
         super().__init__(store, keys)
+        self._holder = holder or str
         self._begin = store.script(_BEGIN)
         self._note = store.script(_NOTE)
         self._restore = store.script(_RESTORE)
@@ -204,7 +231,8 @@ class Journal(OrderRecords):
             args=[
                 beginning.holder, beginning.sentinel, beginning.deadline_ms, beginning.fingerprint, beginning.attempt,
                 key, beginning.place, beginning.duplicate_window_ms, beginning.may_repeat, keys.order(""),
-                event("begun", f"under {beginning.holder}"), event("held back"), KEEP_MS, *_pairs(beginning.entry),
+                event("begun", f"under {beginning.holder}"), event("held back"), KEEP_MS,
+                beginning.least_count, *_pairs(beginning.entry),
             ],
         )  # fmt: skip
         return Begun(bytes(outcome).decode()), bytes(word).decode()
@@ -227,22 +255,26 @@ class Journal(OrderRecords):
         outcome: bytes = await self._note(
             keys=[
                 keys.order(key), keys.order_history(key), keys.orders_open, keys.orders_unknown,
-                *(keys.order_named(name) for name in names),
+                keys.lease, *(keys.order_named(name) for name in names),
             ],
             args=[
                 key, stage.value, state.value, int(state.final), view, place, KEEP_MS,
-                event(what, detail) if what else "", int(may_resubmit),
+                event(what, detail) if what else "", int(may_resubmit), self._worker(),
             ],
         )  # fmt: skip
         return outcome == b"NOTED"
 
-    async def prove_unsent(self, key: str, why: str) -> None:
-        """An order begun here was certainly never sent."""
+    async def prove_unsent(self, key: str, why: str, attempt: str) -> None:
+        """An order was certainly never sent by this attempt, and no other has begun it."""
         keys = self._keys
         await self._prove(
-            keys=[keys.order(key), keys.order_history(key), keys.orders_open, keys.orders_unknown],
-            args=[key, event("never sent", why), KEEP_MS],
+            keys=[keys.order(key), keys.order_history(key), keys.orders_open, keys.orders_unknown, keys.lease],
+            args=[key, event("never sent", why), KEEP_MS, self._worker(), attempt],
         )
+
+    def _worker(self) -> str:
+        """This process's name in the lease; empty while another leads."""
+        return self._holder().rpartition(":")[0]
 
     async def drop(self, key: str) -> None:
         """Somebody else's order is no longer among the open ones; its record stays while it is kept."""
@@ -264,13 +296,20 @@ class Journal(OrderRecords):
         view["may_resubmit"] = state is not OrderState.FILLED and not view["filled"]
         resolved: int = await self._resolve(
             keys=[keys.order(key), keys.order_history(key), keys.orders_open, keys.orders_unknown],
-            args=[key, state.value, event(f"resolved as {state.value}", why), KEEP_MS, json_text.dumps(view)],
+            args=[
+                key,
+                state.value,
+                event(f"resolved as {state.value}", why),
+                KEEP_MS,
+                json_text.dumps(view),
+                int(view["may_resubmit"]),
+            ],
         )
         return resolved == 1
 
-    async def restore(self, key: str, entry: str) -> bool:
-        """Enter an order again that this Redis has forgotten; whether it had."""
-        fields: dict[str, str] = json.loads(entry)
+    async def restore(self, key: str, entry: str, at: float) -> bool:
+        """Enter an order again that this Redis has forgotten; whether it had. ``at`` is when it was begun."""
+        fields: dict[str, str] = json.loads(entry) | {"begun_ms": str(int(at * 1000))}
         keys = self._keys
         restored: int = await self._restore(
             keys=[keys.order(key), keys.order_history(key), keys.orders_open, keys.order_like(fields["fingerprint"])],

@@ -13,6 +13,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from broker_worker import fail_points
 from broker_worker.contracts import Resolved
@@ -36,6 +37,9 @@ from shared.errors import GatewayUnavailable, KeyReused, Unavailable
 from shared.order_records import Stage, StoredOrder, order_key
 from shared.queue.lease import Lease
 from shared.redis_store import RedisAway
+
+if TYPE_CHECKING:
+    from broker_worker.gateway.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +136,12 @@ class Placer:
 
     async def _once(self, call: Call, order: Order, description: str, mark: str) -> OrderResult:
         fail_points.reach("claimed")
-        known = await self._known(order.key)
+        try:
+            known = await self._known(order.key)
+        except Unavailable:
+            if (record := self._book.by_ref(order.key)) is None:
+                raise
+            return answers.order_result(record, order.client_order_id, order.note)
         if known is not None and known.stage not in {Stage.QUEUED, Stage.HELD}:
             return await self._again(order, known, mark)
         session = self._link.session
@@ -157,26 +166,57 @@ class Placer:
 
     async def _send(self, call: Call, order: Order, description: str, mark: str) -> OrderRecord | OrderResult:
         """The record of the order now sent, or the answer where it was not sent."""
-        session = self._link.session
+        session, rounds = self._link.session, self._reconciler.rounds
         order_id = int(session.client.getReqId())
-        entry = self._entry(call, order, description, mark)
-        row = Sent(order.key, self._lease.epoch, order_id, time.time(), json.dumps(entry))
-        if not await self._sent_file.add(row):
-            return await self._sent_before(order, row)
-        fail_points.reach("in-file")
-        begun, word = await self._begin(call, order, mark, entry)
-        if begun is not Begun.NEW:
-            await self._sent_file.remove(order.key)
-            return await self._not_begun(order, mark, begun, word)
-        fail_points.reach("begun")
-        if not self._lease.safe() or self._link.session is not session or call.seconds_left() <= 0:
-            return await self._stopped_short(order)
-        # From here to the socket nothing is awaited.
         record = self._record(order, order_id)
-        self._book.expect(record)
         wire = terms.wire_order(order.intent, account=order.account, ref=order.key, order_id=order_id)
+        beginning = self._beginning(call, order, description, mark)
+        row = Sent(order.key, self._lease.epoch, order_id, time.time(), json.dumps(beginning.entry))
+        asked = new = False
+        try:
+            new = await self._sent_file.add(row)
+            if new:
+                fail_points.reach("in-file")
+                asked = True
+                begun, word = await self._journal.begin(beginning)
+            else:
+                begun, word = Begun.SAME, ""
+            if begun is Begun.WIPED:
+                await self._sent_file.remove(row)  # else the reconciliation takes it for an order that was sent
+                await self._reconciler.after_a_wipe(session)
+                rounds = self._reconciler.rounds
+                await self._sent_file.add(row)
+                begun, word = await self._journal.begin(self._renewed(beginning))
+            if begun is Begun.NEW and word:
+                self._reconciler.begun = int(word)
+                await self._sent_file.know_redis(self._reconciler.sentinel, int(word))
+        except BaseException as error:
+            # BEGIN may have been carried out. Nothing was sent, and that is said where it will be looked for.
+            self._sent_file.remove(row)
+            if asked:
+                self._recorder.unsent_later(order.key, "it was stopped before it could be sent", beginning.attempt)
+            if isinstance(error, RedisAway):
+                raise _certainly_not_sent() from error
+            raise
+        if not new:
+            return await self._sent_before(order, mark)
+        if begun is not Begun.NEW:
+            await self._sent_file.remove(row)
+            return await self._not_begun(order, mark, begun, word, beginning.attempt)
+        fail_points.reach("begun")
+        if not self._lease.safe() or not self._serves(session, rounds) or call.seconds_left() <= 0:
+            return await self._stopped_short(order, row, beginning.attempt)
+        # From here to the socket nothing is awaited.
+        self._book.expect(record)
         session.client.placeOrder(order_id, order.resolved.contract, wire)
         return record
+
+    def _serves(self, session: Session, rounds: int) -> bool:
+        """Whether the link still serves by this session, and nothing was reconciled meanwhile."""
+        try:
+            return self._link.session is session and self._reconciler.rounds == rounds
+        except GatewayUnavailable:
+            return False
 
     def _entry(self, call: Call, order: Order, description: str, mark: str) -> dict[str, str]:
         """What the record says of an order from its beginning on."""
@@ -190,38 +230,36 @@ class Placer:
             "symbol": order.resolved.contract.symbol,
             "position_before": str(quantity),
             "deadline_ms": str(int(call.deadline.timestamp() * 1000)),
+            "file": self._sent_file.id,
         }
 
-    async def _begin(self, call: Call, order: Order, mark: str, entry: dict[str, str]) -> tuple[Begun, str]:
-        beginning = Beginning(
+    def _beginning(self, call: Call, order: Order, description: str, mark: str) -> Beginning:
+        """What BEGIN is to decide by."""
+        entry = self._entry(call, order, description, mark)
+        return Beginning(
             key=order.key,
             holder=self._lease.holder,
             sentinel=self._reconciler.sentinel,
             deadline_ms=int(entry["deadline_ms"]),
             fingerprint=mark,
-            attempt=call.request_id,
+            attempt=f"{call.request_id} {self._lease.holder}",
+            least_count=self._reconciler.begun,
             place=order.place,
             duplicate_window_ms=self._window_ms,
             may_repeat=order.may_repeat,
             entry=entry,
         )
-        try:
-            begun, word = await self._journal.begin(beginning)
-            if begun is Begun.WIPED:
-                await self._reconciler.after_a_wipe(self._link.session)
-                begun, word = await self._journal.begin(replace(beginning, sentinel=self._reconciler.sentinel))
-        except RedisAway as error:
-            # BEGIN may have been carried out. This process did not send and says so when Redis is back.
-            self._recorder.unsent_later(order.key)
-            await self._sent_file.remove(order.key)
-            raise _certainly_not_sent() from error
-        if begun is Begun.NEW and word:
-            await self._sent_file.know_redis(self._reconciler.sentinel, int(word))
-        return begun, word
 
-    async def _sent_before(self, order: Order, row: Sent) -> OrderResult:
+    def _renewed(self, beginning: Beginning) -> Beginning:
+        return replace(beginning, sentinel=self._reconciler.sentinel, least_count=self._reconciler.begun)
+
+    async def _sent_before(self, order: Order, mark: str) -> OrderResult:
         """The file knows the key and Redis does not: Redis has lost it. It is never sent again."""
-        await self._journal.restore(order.key, row.entry)
+        row = await self._sent_file.get(order.key)
+        if row is not None:
+            if json.loads(row.entry).get("fingerprint", mark) != mark:
+                raise _other_order(order.client_order_id)
+            await self._journal.restore(order.key, row.entry, row.at)
         record = self._book.by_ref(order.key)
         if record is None:
             record = self._record(order, None)
@@ -230,7 +268,7 @@ class Placer:
         await self._recorder.record(record, "adopted" if not record.lost else "lost sight of")
         return answers.order_result(record, order.client_order_id, order.note)
 
-    async def _not_begun(self, order: Order, mark: str, begun: Begun, word: str) -> OrderResult:
+    async def _not_begun(self, order: Order, mark: str, begun: Begun, word: str, attempt: str) -> OrderResult:
         """The answer where BEGIN said no."""
         if begun in {Begun.SAME, Begun.OTHER}:
             known = await self._known(order.key)
@@ -239,15 +277,15 @@ class Placer:
         if begun in {Begun.DUPLICATE, Begun.BLOCKED}:
             return answers.held_back(self._blank_result(order), begun, await self._handle_of(word))
         if begun is Begun.LATE:
-            await self._recorder.unsent(order.key, "its deadline passed before it could be begun")
+            await self._recorder.unsent(order.key, "its deadline passed before it could be begun", attempt)
             return answers.never_sent(self._blank_result(order), "its deadline passed before it could be sent")
         raise Unavailable(f"this worker could not begin the order ({begun}); certainly nothing was sent")
 
-    async def _stopped_short(self, order: Order) -> OrderResult:
+    async def _stopped_short(self, order: Order, row: Sent, attempt: str) -> OrderResult:
         """Begun, and then the lease, the link or the deadline ended before the socket."""
         why = "the lease, the link or the deadline ended in the last moment"
-        await self._sent_file.remove(order.key)
-        await self._recorder.unsent(order.key, why)
+        self._sent_file.remove(row)
+        await self._recorder.unsent(order.key, why, attempt)
         return answers.never_sent(self._blank_result(order), why)
 
     async def _acknowledged(self, order: Order, record: OrderRecord) -> OrderResult:
@@ -270,7 +308,7 @@ class Placer:
         if known.fields.get("fingerprint", mark) != mark:
             raise _other_order(order.client_order_id)
         record = self._book.by_ref(order.key)
-        if known.stage is Stage.UNSENT:
+        if known.stage is Stage.UNSENT and record is None:
             return answers.never_sent(self._blank_result(order), "it was taken back or came too late")
         if record is not None and not (record.lost and known.stage is Stage.RESOLVED):
             try:

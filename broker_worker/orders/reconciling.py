@@ -7,8 +7,10 @@ evidence. What remains is UNKNOWN: never sent again, shown until the truth appea
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,19 +21,24 @@ from broker_worker.orders.book import OrderBook
 from broker_worker.orders.journal import Journal
 from broker_worker.orders.record import OrderRecord
 from broker_worker.orders.recording import Recorder
-from broker_worker.orders.sent_file import SentFile
+from broker_worker.orders.sent_file import KEEP_SECONDS, Sent, SentFile
 from broker_worker.positions import PositionBook
 from shared.audit import Audit, Decision
 from shared.order_records import REF_PREFIX, Stage, StoredOrder
 from shared.redis_store import RedisAway
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from broker_worker.gateway.session import Session
 
 log = logging.getLogger(__name__)
 
 EXCHANGE_DAY = ZoneInfo("America/New_York")
 """The gateway's lists of executions and completed orders begin at this zone's midnight."""
+
+
+KEEP_MARGIN_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,11 @@ class Reconciler:
         self._audit = audit
         self.sentinel = ""
         """Identity of the Redis that was last reconciled; orders are begun in no other."""
+        self.begun = 0
+        """How many orders that Redis had begun when last heard."""
+        self.rounds = 0
+        """Counts reconciliations: an order on its way while one began must not go out, it may have been judged."""
+        self._one_at_a_time = asyncio.Lock()
 
     async def synchronise(self, session: Session) -> None:
         """The last step after a connection. Raises ``ConnectionError`` where Redis is away: nothing is served then."""
@@ -80,23 +92,44 @@ class Reconciler:
         await self._reconcile()
 
     async def _reconcile(self) -> None:
+        self.rounds += 1
+        async with self._one_at_a_time:
+            await self._compare()
+            self.rounds += 1
+
+    async def _compare(self) -> None:
         rows = {row.key: row for row in await self._sent_file.all()}
         known_id, known_begun = await self._sent_file.known_redis()
         redis_id, redis_begun = await self._journal.identity()
-        file_is_ours = known_id is not None
-        if rows and (redis_id is None or (redis_id == known_id and redis_begun < known_begun)):
-            log.warning("Redis has lost orders: restoring %d from the local file", len(rows))
-        for row in rows.values():
-            if await self._journal.restore(row.key, row.entry):
-                log.warning("order %s: restored from the local file", row.key)
+        if redis_id != known_id or redis_begun < max(known_begun, self.begun):
+            await self._restore(rows.values())
+        else:
+            await self._clear(rows)
         for stored in await self._journal.open_orders():
-            # Without a file of its own this process cannot prove that anything was not sent.
-            proven_absent = file_is_ours and stored.key not in rows
-            await self._settle(stored, proven_absent=proven_absent)
+            await self._settle(stored, proven_absent=stored.key not in rows and self._file_remembers(stored))
         epoch = await self._sent_file.newest_epoch()
-        self.sentinel, begun = await self._journal.identify(begun=known_begun, epoch=epoch)
-        await self._sent_file.know_redis(self.sentinel, begun)
+        self.sentinel, self.begun = await self._journal.identify(begun=max(known_begun, self.begun), epoch=epoch)
+        await self._sent_file.know_redis(self.sentinel, self.begun)
         self._recorder.forget()
+
+    async def _restore(self, rows: Iterable[Sent]) -> None:
+        """This Redis may have lost orders: what it does not know to be begun is entered again."""
+        for row in rows:
+            if await self._journal.restore(row.key, row.entry, row.at):
+                log.warning("order %s: restored from the local file", row.key)
+
+    async def _clear(self, rows: dict[str, Sent]) -> None:
+        """Redis has lost nothing, so that what it knows to be waiting was never begun, whatever the file expected."""
+        for row in rows.values():
+            stored = await self._journal.get(row.key)
+            if stored is not None and stored.stage in {Stage.QUEUED, Stage.HELD, Stage.UNSENT}:
+                log.info("order %s: never begun; it may still be sent", row.key)
+                await self._sent_file.remove(row)
+
+    def _file_remembers(self, stored: StoredOrder) -> bool:
+        """Whether the order, had it been sent, would be in this file: begun under it, and not too long ago."""
+        recent = stored.number("begun_ms") > (time.time() - KEEP_SECONDS) * 1000 + KEEP_MARGIN_MS
+        return recent and stored.fields.get("file") == self._sent_file.id
 
     async def _settle(self, stored: StoredOrder, *, proven_absent: bool) -> None:
         """One order that is not known to be over."""
@@ -111,7 +144,8 @@ class Reconciler:
         else:
             verdict = self._absent(stored)
         if verdict.record is None:
-            await self._recorder.unsent(stored.key, "neither the local file nor the gateway knows it")
+            why = "neither the local file nor the gateway knows it"
+            await self._recorder.unsent(stored.key, why, stored.fields.get("attempt", ""))
         else:
             self._book.expect(verdict.record)
             await self._recorder.record(verdict.record, verdict.event if _news(before, verdict) else None)

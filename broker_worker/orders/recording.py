@@ -26,7 +26,7 @@ class Recorder:
         self._book = book
         self._journal = journal
         self._shown: dict[str, str] = {}
-        self._unsent: dict[str, str] = {}
+        self._unsent: dict[str, tuple[str, str]] = {}
 
     async def keep(self) -> None:
         """Bring records up to date whenever the gateway says something, until cancelled."""
@@ -36,8 +36,8 @@ class Recorder:
             changed, self._book.changed = self._book.changed, {}
             for record in changed.values():
                 await self.record(record, None)
-            for key, why in list(self._unsent.items()):
-                await self.unsent(key, why)
+            for key, (attempt, why) in list(self._unsent.items()):
+                await self.unsent(key, why, attempt)
             if self._book.changed or self._unsent:
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -86,13 +86,13 @@ class Recorder:
             record.status = view["status"] if record.state.final else record.status
         self._shown[key] = _gist(record)
 
-    async def unsent(self, key: str, why: str) -> None:
+    async def unsent(self, key: str, why: str, attempt: str) -> None:
         """Note that an order was certainly never sent."""
         try:
-            await self._journal.prove_unsent(key, why)
+            await self._journal.prove_unsent(key, why, attempt)
         except RedisAway as error:
             log.warning("order %s: that it was never sent waits until Redis is back: %s", key, error)
-            self.unsent_later(key, why)
+            self.unsent_later(key, why, attempt)
         else:
             self._unsent.pop(key, None)
 
@@ -104,9 +104,9 @@ class Recorder:
             if stored is not None and stored.stage is Stage.RESOLVED:
                 self._book.drop(record)
 
-    def unsent_later(self, key: str, why: str = "Redis went away before it could be sent") -> None:
+    def unsent_later(self, key: str, why: str, attempt: str) -> None:
         """The same, when Redis is back."""
-        self._unsent[key] = why
+        self._unsent[key] = (attempt, why)
         self._book.any_change.set()
 
     def _news(self, key: str, record: OrderRecord) -> str | None:

@@ -21,7 +21,7 @@ _MEANWHILE = "as last heard; the gateway cannot be asked now"
 
 def remembered(stored: StoredOrder) -> OrderResult | None:
     """What is known of an order that was begun; None for one that certainly was not."""
-    if stored.stage in {Stage.QUEUED, Stage.HELD}:
+    if stored.stage in {Stage.QUEUED, Stage.HELD} or (stored.stage is Stage.UNSENT and "order" not in stored.fields):
         return None
     if stored.stage is Stage.UNSENT:
         return answers.never_sent(answers.order_result(rebuilt(stored), stored.client_order_id), "it was taken back")

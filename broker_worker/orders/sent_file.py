@@ -7,9 +7,10 @@ file and the gateway do not know was not sent from here.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ CREATE TABLE IF NOT EXISTS sent (
 CREATE TABLE IF NOT EXISTS redis (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sentinel TEXT NOT NULL, begun INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS file (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), id TEXT NOT NULL) STRICT;
 """
 
 T = TypeVar("T")
@@ -50,10 +52,12 @@ class SentFile:
         self._path = path
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sent-file")
         self._connection: sqlite3.Connection | None = None
+        self.id = ""
+        """Made with the file. Only of an order begun under it does the absence of a row prove anything."""
 
     async def open(self) -> None:
         """Open or make the file, and forget what is long over. Raises ``sqlite3.Error`` where it cannot be used."""
-        await self._run(self._open)
+        self.id = await self._run(self._open)
 
     async def add(self, sent: Sent) -> bool:
         """Note that an order may be sent; on return it is on the disk. False where it may have been sent before."""
@@ -63,9 +67,17 @@ class SentFile:
         )
         return added == 1
 
-    async def remove(self, key: str) -> None:
-        """An order was certainly not sent after all."""
-        await self._run(lambda db: db.execute("DELETE FROM sent WHERE key = ?", (key,)))
+    async def get(self, key: str) -> Sent | None:
+        """What is known of one order."""
+        rows = await self._run(
+            lambda db: db.execute("SELECT key, epoch, order_id, at, entry FROM sent WHERE key = ?", (key,)).fetchall()
+        )
+        return Sent(*rows[0]) if rows else None
+
+    def remove(self, sent: Sent) -> Awaitable[object]:
+        """An order was certainly not sent under this very row. It is under way when this returns, awaited or not."""
+        row = (sent.key, sent.epoch, sent.at)
+        return self._run(lambda db: db.execute("DELETE FROM sent WHERE key = ? AND epoch = ? AND at = ?", row))
 
     async def all(self) -> list[Sent]:
         """Every order that may have been sent in the last days."""
@@ -92,14 +104,16 @@ class SentFile:
             await self._run(lambda db: db.close())
         self._thread.shutdown(wait=False)
 
-    def _open(self, _: object) -> None:
+    def _open(self, _: object) -> str:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         db = self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # with WAL: every commit is on the disk when it returns
         db.executescript(_SCHEMA)
         db.execute("DELETE FROM sent WHERE at < ?", (time.time() - KEEP_SECONDS,))
+        db.execute("INSERT OR IGNORE INTO file VALUES (1, ?)", (secrets.token_hex(8),))
+        return str(db.execute("SELECT id FROM file").fetchone()[0])
 
-    async def _run(self, work: Callable[[Any], T]) -> T:
+    def _run(self, work: Callable[[Any], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(self._connection))
+        return loop.run_in_executor(self._thread, lambda: work(self._connection))
