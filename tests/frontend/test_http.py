@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from mcp_frontend import bootstrap
@@ -82,3 +84,11 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, va
 
 def test_the_table_of_settings_shows_no_python() -> None:
     assert "()" not in table(FrontendSettings)
+
+
+def test_a_connection_does_not_hold_back_small_pieces() -> None:
+    listening = listen("127.0.0.1", 0)
+    with listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
