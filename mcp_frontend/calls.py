@@ -23,7 +23,7 @@ from shared.contract import Call, Effect, Operation, Toolset
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
 from shared.envelope import read_answer
-from shared.errors import BridgeError, Internal, QueueDown, TimedOut, Unavailable
+from shared.errors import BridgeError, Internal, KeyReused, QueueDown, TimedOut, Unavailable
 from shared.order_records import OrderRecords, order_key
 from shared.queue.client import GRACE_SECONDS, JobClient
 from shared.redis_store import RedisAway
@@ -151,7 +151,9 @@ class Calls:
             return Reply(*read_answer(text))
         except orders.FATE_UNKNOWN as error:
             return _reply(orders.unresolved(parsed, error))
-        except BridgeError:
+        except BridgeError as error:  # the worker refused it: nothing was sent by this call
+            if key is not None and not isinstance(error, KeyReused):
+                await self._leave(key, error)
             raise
         except Exception as error:
             log.exception("the answer to order request %s is unreadable", call.request_id)

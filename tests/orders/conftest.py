@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+
+from tests.worker.harness import Bridge
 
 from .fault_house import FaultHouse
 
@@ -28,6 +30,13 @@ def house(built_house: FaultHouse) -> Iterator[FaultHouse]:
     yield built_house
     built_house.mend()
     built_house.check()
+
+
+@pytest.fixture
+async def bridge() -> AsyncIterator[Bridge]:
+    """A worker in this process, with a gateway of its own."""
+    async with Bridge() as opened:
+        yield opened
 
 
 @pytest.hookimpl(tryfirst=True)
