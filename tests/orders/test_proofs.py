@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from broker_worker.orders import placing
+from broker_worker import fail_points
 from broker_worker.orders.sent_file import Sent, SentFile
 from shared.contract.orders import OrderState
 from shared.order_records import Stage, order_key
@@ -71,7 +71,7 @@ async def test_a_link_that_ends_between_begin_and_the_socket_leaves_the_order_un
         if point == "begun":
             bridge.worker.link.on_closed()
 
-    monkeypatch.setattr(placing.fail_points, "reach", cut)
+    monkeypatch.setattr(fail_points, "reach", cut)
     answer = await bridge.call("place_limit_order", **LIMIT)
     assert (answer.state, answer.may_resubmit) == (OrderState.EXPIRED, True)
     assert await stage_of(bridge) == Stage.UNSENT
