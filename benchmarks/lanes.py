@@ -9,6 +9,7 @@ from benchmarks.calls import Caller
 from benchmarks.figures import Figure, median, ms
 from benchmarks.system import SECRET, SESSION, System, until
 from shared.queue import scripts
+from shared.queue.worker import CLAIM_AT_ONCE
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -75,8 +76,8 @@ async def cancelling(system: System, caller: Caller, *, count: int) -> list[Figu
         Figure(
             what="queries begun before an order behind them",
             measured=f"{max(overtaken)} at most",
-            reference="one claim batch: 64 slots",
-            ratio=max(overtaken) / 64,
+            reference=f"one claim batch: {CLAIM_AT_ONCE}",
+            ratio=max(overtaken) / CLAIM_AT_ONCE,
             bound=1.0,
             details={"most": max(overtaken)},
         ),

@@ -18,6 +18,8 @@ from shared.redis_store import Absence, RedisAway, Store
 
 log = logging.getLogger(__name__)
 
+CLAIM_AT_ONCE = 16
+"""Jobs of one lane in one claim: the answers of the first are on their way while the next are run."""
 KEEP_RESULT_MS = 120_000
 """How long an answer stays for whoever asks by request id."""
 LAST_WORDS_SECONDS = 2.0
@@ -71,7 +73,8 @@ class _Lane:
 
     @property
     def free(self) -> int:
-        return max(self.slots - self.running, 0)
+        """How many jobs to claim for it now."""
+        return min(max(self.slots - self.running, 0), CLAIM_AT_ONCE)
 
 
 @dataclass(slots=True)
