@@ -5,6 +5,7 @@ The body is JSON text and is signed as the bytes it is, so that no two writers n
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -76,7 +77,7 @@ def unseal(body: object, signature: object, secret: bytes) -> Envelope:
 
 
 def _sign(body: str, secret: bytes) -> str:
-    return hmac.digest(secret, body.encode(), "sha256").hex() if secret else ""
+    return hmac.new(secret, body.encode(), hashlib.sha256).hexdigest() if secret else ""
 
 
 _RESULT = '{"result":'

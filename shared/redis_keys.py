@@ -28,15 +28,6 @@ class Keys:
         """List the worker blocks on: one push means there is something in the queue."""
         return self._name("wake")
 
-    def handed_over(self, holder: str) -> str:
-        """List on which the holder of the lease waits for jobs claimed in its name; beneath the wake list's name."""
-        return f"{self.wake}:{holder}"
-
-    @property
-    def idle(self) -> str:
-        """The lease's holder, while it runs nothing and waits for whatever comes."""
-        return self._name("idle")
-
     @property
     def lease(self) -> str:
         """``worker name`` of the one worker that may claim jobs; expires when it stops renewing."""

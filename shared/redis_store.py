@@ -118,17 +118,17 @@ async def _do(run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = True)
             return await run()
 
 
-class WaitingLine:
-    """A connection of its own for one task that waits on lists."""
+class WaitingList:
+    """A list one task waits on."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, key: str) -> None:
         self._line = line
+        self._key = key
 
-    async def pop(self, lists: Sequence[str], seconds: int) -> tuple[str, bytes] | None:
-        """Wait for an entry of any of the lists and take it; the list's name and the entry, None after so long."""
+    async def pop(self, seconds: int) -> bool:
+        """Wait for an entry, take it, and tell whether there was one."""
         async with answered(seconds + _ANSWER_SECONDS):
-            popped = await self._line.command("BLPOP", *lists, seconds)
-        return None if popped is None else (bytes(popped[0]).decode(), bytes(popped[1]))
+            return await self._line.command("BLPOP", self._key, seconds) is not None
 
 
 class Store:
@@ -176,9 +176,9 @@ class Store:
         pooled = self._redis.register_script(text)
         return Script(lambda keys, args: pooled(keys=keys, args=args), repeatable=repeatable)
 
-    def waiting_line(self) -> WaitingLine:
-        """A connection to wait on lists with."""
-        return WaitingLine(self._line())
+    def waiting_list(self, key: str) -> WaitingList:
+        """A list to wait on, with a connection of its own."""
+        return WaitingList(self._line(), key)
 
     async def ping(self) -> None:
         """Return if Redis answers."""

@@ -127,7 +127,7 @@ class JobClient:
         self, job_id: str, operation: Operation, arguments: Mapping[str, object], call: Call, *, trades: bool
     ) -> Row:
         """The job as the script that enqueues it wants it."""
-        envelope = Envelope.model_construct(  # every field is of its type here; the worker validates what it gets
+        envelope = Envelope(
             session=self._keys.session,
             operation=operation.name,
             arguments=dict(arguments),
@@ -154,7 +154,7 @@ class JobClient:
 
     def _outbox(self, store: Store) -> Outbox:
         enqueue, keys = store.script(scripts.ENQUEUE, own_line=True), self._keys
-        names = [keys.queue, keys.wake, keys.heartbeat, keys.callers, keys.idle, keys.lease]
+        names = [keys.queue, keys.wake, keys.heartbeat, keys.callers]
 
         async def send(rows: Sequence[Row]) -> Sequence[bytes]:
             outcomes: Sequence[bytes] = await enqueue(keys=names, args=[field for row in rows for field in row])

@@ -108,8 +108,7 @@ class Lease:
         """Also where it is not known to be ours: the answer to having taken it may be under way."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                keys = self._keys
-                await self._resign(keys=[keys.lease, keys.heartbeat, keys.queue, keys.wake], args=[self._worker])
+                await self._resign(keys=[self._keys.lease, self._keys.heartbeat], args=[self._worker])
         except (RedisAway, TimeoutError) as error:
             log.info("the lease was not given back and will expire: %s", error)
         self.holder = ""

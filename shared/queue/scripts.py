@@ -7,10 +7,6 @@ Scores. arq's sorted set orders jobs by the time they are due, and so do we, wit
 - A claimed job stays in the set with ``CLAIMED`` added: it is found again if its worker dies, and stands behind all
   that is still to be claimed. To arq it is deferred, which it is.
 
-Hand-over. A query that finds nothing in the queue and the worker idle is claimed for it at once and laid into a list of
-its lease's own, on which it waits: that saves the way of a wake-up and a claim. Handed over or not, a job is in the
-queue with its score and mark as after any claim, so that whatever is lost here is found as after a lost claim.
-
 Marks. arq's in-progress key stands from a job's first claim to its answer and outlives the job. A job put back by a new
 lease holder keeps it: nobody may say of such a job that it was certainly never begun.
 """
@@ -30,8 +26,6 @@ TURN: Final = 250
 """Milliseconds: long beside the time in which a flood is put in, so that turns go by count and not by the clock."""
 HEAD_START: Final = 900_000
 
-MARK_MS: Final = 60_000
-"""How long the mark of a job once claimed stands: longer than any job is kept."""
 MOST_BYTES: Final = 512 * 1024
 """Of a job's payload: an envelope of 64 KiB, quoted inside JSON. What is larger is refused without being fetched."""
 
@@ -54,21 +48,16 @@ local function withdraw(queue, callers, id)
 end
 """
 
-IDLE_MS: Final = 60_000
-"""How long an idle worker is taken to be idle; a job handed to a dead one is put back by the next lease holder."""
-HANDED_MS: Final = 5_000
-
 ENQUEUE: Final = (
     _COMMON
     + f"""
--- KEYS queue, wake, heartbeat, callers, idle, lease
+-- KEYS queue, wake, heartbeat, callers
 -- ARGV for each job: id, payload, ttl ms, shift of its score, lane min, lane max, lane limit, caller's tag and limit
 -- Answers for each job. Whoever asks again, because the first answer was lost, is told that the job is KNOWN.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local served = redis.call('EXISTS', KEYS[3]) == 1
-local answers, added, score = {{}}, 0, 0
-local alone = #ARGV == 9 and redis.call('ZCARD', KEYS[1]) == 0
+local answers, added = {{}}, false
 for i = 1, #ARGV, 9 do
   local id, tag, answer = ARGV[i], ARGV[i + 7], 'OK'
   local has = tonumber(redis.call('HGET', KEYS[4], tag) or 0)
@@ -79,24 +68,12 @@ for i = 1, #ARGV, 9 do
   else
     redis.call('HINCRBY', KEYS[4], tag, 1)
     redis.call('SET', JOB .. id, ARGV[i + 1], 'PX', ARGV[i + 2])
-    score = now - ARGV[i + 3] + has * {TURN}
-    redis.call('ZADD', KEYS[1], score, id)
-    added = added + 1
+    redis.call('ZADD', KEYS[1], now - ARGV[i + 3] + has * {TURN}, id)
+    added = true
   end
   answers[#answers + 1] = answer
 end
-if added == 1 and alone and score >= {LANE_BOUNDARY} then
-  local holder = redis.call('GET', KEYS[6])
-  if holder and redis.call('GET', KEYS[5]) == holder then
-    redis.call('DEL', KEYS[5])
-    redis.call('ZADD', KEYS[1], CLAIMED + score, ARGV[1])
-    redis.call('SET', MARK .. ARGV[1], holder, 'PX', {MARK_MS})
-    redis.call('RPUSH', KEYS[2] .. ':' .. holder, ARGV[1] .. '\\n' .. ARGV[2])
-    redis.call('PEXPIRE', KEYS[2] .. ':' .. holder, {HANDED_MS})
-    return answers
-  end
-end
-if added > 0 and redis.call('LLEN', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
+if added and redis.call('LLEN', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
 return answers
 """
 )
@@ -104,9 +81,8 @@ return answers
 CLAIM: Final = (
     _COMMON
     + f"""
--- KEYS queue, wake, lease, callers, idle
--- ARGV holder, 'lost' or '', 'idle' if the worker waits unless it gets something, or '',
--- then for each lane: min, max, count
+-- KEYS queue, wake, lease, callers
+-- ARGV holder, mark ttl ms, 'lost' or '', then for each lane: min, max, count
 -- Answers id, payload, score of each job. 'lost' asks for the jobs already claimed instead: the answer to an earlier
 -- claim may never have arrived. It may not be repeated by whoever does not know whether it ran.
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return false end
@@ -119,13 +95,13 @@ local function take(id, score)
     return 0
   end
   redis.call('ZADD', KEYS[1], CLAIMED + score, id)
-  redis.call('SET', MARK .. id, ARGV[1], 'PX', {MARK_MS})
+  redis.call('SET', MARK .. id, ARGV[1], 'PX', ARGV[2])
   claimed[#claimed + 1] = id
   claimed[#claimed + 1] = size <= {MOST_BYTES} and redis.call('GET', JOB .. id) or ''
   claimed[#claimed + 1] = tostring(score)
   return 1
 end
-if ARGV[2] == 'lost' then
+if ARGV[3] == 'lost' then
   local ids = redis.call('ZRANGEBYSCORE', KEYS[1], CLAIMED, '+inf', 'WITHSCORES')
   for i = 1, #ids, 2 do take(ids[i], ids[i + 1] - CLAIMED) end
   return claimed
@@ -136,31 +112,26 @@ for lane = 4, #ARGV, 3 do
   while wanted > 0 do
     local ids = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[lane], '(' .. ARGV[lane + 1], 'WITHSCORES',
                            'LIMIT', 0, wanted)
-    local asked = wanted
+    if #ids == 0 then break end
     for i = 1, #ids, 2 do wanted = wanted - take(ids[i], tonumber(ids[i + 1])) end
-    if #ids < 2 * asked then break end
   end
 end
-if ARGV[3] == 'idle' and #claimed == 0 then redis.call('SET', KEYS[5], ARGV[1], 'PX', {IDLE_MS})
-else redis.call('DEL', KEYS[5]) end
 return claimed
 """
 )
 
 FINISH: Final = (
     _COMMON
-    + f"""
--- KEYS queue, callers, idle
--- ARGV the lease's holder if it is idle after these, or '', then for each job: id, name, result, ttl ms, channel,
--- answer, and to share it: key or '', ms
-for i = 2, #ARGV, 8 do
+    + """
+-- KEYS queue, callers
+-- ARGV for each job: id, name, result, ttl ms, channel, answer, then to share it: key or '', ms
+for i = 1, #ARGV, 8 do
   redis.call('SET', RESULT .. ARGV[i], ARGV[i + 2], 'PX', ARGV[i + 3])
   leave(KEYS[1], KEYS[2], ARGV[i])
   if ARGV[i + 6] ~= '' then redis.call('SET', ARGV[i + 6], ARGV[i + 5], 'PX', ARGV[i + 7]) end
   if ARGV[i + 4] ~= '' then redis.call('PUBLISH', ARGV[i + 4], 'A ' .. ARGV[i + 1] .. ' ' .. ARGV[i + 5]) end
 end
-if ARGV[1] ~= '' then redis.call('SET', KEYS[3], ARGV[1], 'PX', {IDLE_MS}) end
-return 1
+return #ARGV / 8
 """
 )
 
@@ -208,7 +179,7 @@ if not holder then
   holder = ARGV[1] .. ':' .. epoch
   local left = redis.call('ZRANGEBYSCORE', KEYS[4], CLAIMED, '+inf', 'WITHSCORES')
   for i = 1, #left, 2 do redis.call('ZADD', KEYS[4], left[i + 1] - CLAIMED, left[i]) end
-  redis.call('RPUSH', KEYS[5], '1')  -- also so that this process, if it waits under an earlier epoch, waits anew
+  if #left > 0 then redis.call('RPUSH', KEYS[5], '1') end
 end
 redis.call('SET', KEYS[1], holder, 'PX', ARGV[2])
 redis.call('SET', KEYS[3], holder, 'PX', ARGV[3])
@@ -216,23 +187,9 @@ return holder
 """
 )
 
-RESIGN: Final = (
-    _COMMON
-    + """
--- KEYS lease, heartbeat, queue, wake  ARGV worker
--- What was handed over and not taken goes back as what it is: never begun.
+RESIGN: Final = """
+-- KEYS lease, heartbeat  ARGV worker
 local holder = redis.call('GET', KEYS[1])
-if holder and string.sub(holder, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then
-  for _, entry in ipairs(redis.call('LRANGE', KEYS[4] .. ':' .. holder, 0, -1)) do
-    local id = string.match(entry, '^[^\\n]*')
-    local score = tonumber(redis.call('ZSCORE', KEYS[3], id) or 0)
-    if score >= CLAIMED then
-      redis.call('ZADD', KEYS[3], score - CLAIMED, id)
-      redis.call('DEL', MARK .. id)
-    end
-  end
-  redis.call('DEL', KEYS[1], KEYS[2], KEYS[4] .. ':' .. holder)
-end
+if holder and string.sub(holder, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then redis.call('DEL', KEYS[1], KEYS[2]) end
 return 1
 """
-)

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 CLAIM_AT_ONCE = 16
 """Jobs of one lane in one claim: the answers of the first are on their way while the next are run."""
+MARK_MS = 60_000
+"""How long the mark of a job once claimed stands: longer than any job is kept."""
 KEEP_RESULT_MS = 120_000
 """How long an answer stays for whoever asks by request id."""
 LAST_WORDS_SECONDS = 2.0
@@ -121,24 +123,19 @@ class JobWorker:
         self._look = asyncio.Event()
         self._claimed = asyncio.Event()
         self._flush = asyncio.Event()
-        self._serving = False
         self._storing = asyncio.Lock()
         self._absence = Absence("queue")
         self._claim = store.script(scripts.CLAIM, repeatable=False, own_line=True)
         self._finish = store.script(scripts.FINISH, own_line=True)
-        self._wake = store.waiting_line()
+        self._wake = store.waiting_list(keys.wake)
         self._poller = arq_seam.PollingWorker(store.pool, keys.queue, self._look.set)
 
     async def run(self) -> None:
         """Serve until cancelled. What is running then goes on; ``drain`` waits for it."""
-        self._serving = True
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._wait_for_wake())
-                tasks.create_task(self._claim_when_due())
-                tasks.create_task(self._poller.poll_forever(self._guard))
-        finally:
-            self._serving = False
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._wait_for_wake())
+            tasks.create_task(self._claim_when_due())
+            tasks.create_task(self._poller.poll_forever(self._guard))
 
     async def store_answers(self) -> None:
         """Write finished answers to Redis until cancelled; runs beside ``run`` and outlives it while draining."""
@@ -176,30 +173,16 @@ class JobWorker:
             self._look.set()
 
     async def _wait_for_wake(self) -> None:
+        async def once() -> None:
+            if await self._wake.pop(_BLOCK_SECONDS):
+                self._claimed.clear()
+                self._look.set()
+                # The claim goes first; what is pushed meanwhile it takes along, or it is still there afterwards.
+                await self._claimed.wait()
+
         while True:
             await self._lease.held()  # a stand-by must not take the leader's wake-ups
-            await self._guard(self._wait_once())
-
-    async def _wait_once(self) -> None:
-        handed_over = self._keys.handed_over(self._lease.holder)
-        try:
-            popped = await self._wake.pop([handed_over, self._keys.wake], _BLOCK_SECONDS)
-        except RedisAway:
-            self._in_doubt = True  # it may have been popped for us and lost on the way
-            raise
-        if popped is None:
-            return
-        if popped[0] == handed_over:
-            raw_id, _, payload = popped[1].partition(b"\n")
-            if raw_id not in self._held:
-                self._begin(raw_id, payload, self._query_lane)
-        else:
-            self._claimed.clear()
-            self._look.set()
-            # The claim goes first; what is pushed meanwhile it takes along, or it is still there afterwards.
-            await self._claimed.wait()
-        await asyncio.sleep(0)  # a job that is answered at once has its answer sent before the next wait
-        await asyncio.sleep(0)
+            await self._guard(once())
 
     async def _claim_when_due(self) -> None:
         while True:
@@ -211,16 +194,15 @@ class JobWorker:
 
     async def _claim_batch(self) -> None:
         lanes = (self._trade_lane, self._query_lane)
-        idle = "idle" if self._idle_holder() else ""
         in_doubt, self._in_doubt = self._in_doubt, True
         wanted = [0 if in_doubt else lane.free for lane in lanes]
         self._held.stored_since_claim.clear()
         claimed: list[bytes] | None = await self._claim(
-            keys=[self._keys.queue, self._keys.wake, self._keys.lease, self._keys.callers, self._keys.idle],
+            keys=[self._keys.queue, self._keys.wake, self._keys.lease, self._keys.callers],
             args=[
                 self._lease.holder,
+                MARK_MS,
                 "lost" if in_doubt else "",
-                idle,
                 *(value for lane, count in zip(lanes, wanted, strict=True) for value in (*_bounds(lane), count)),
             ],
         )
@@ -235,15 +217,16 @@ class JobWorker:
             trades = float(score) < scripts.LANE_BOUNDARY
             taken[0 if trades else 1] += 1
             if raw_id not in self._held:
-                self._begin(raw_id, payload, lanes[0 if trades else 1])
+                self._begin(raw_id, payload, trades=trades)
         for lane, count, got in zip(lanes, wanted, taken, strict=True):
             lane.more = got >= count
             if in_doubt or (lane.more and lane.free):
                 self._look.set()
 
-    def _begin(self, raw_id: bytes, payload: bytes, lane: _Lane) -> None:
+    def _begin(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
+        lane = self._trade_lane if trades else self._query_lane
         lane.running += 1
-        task = asyncio.create_task(self._run(raw_id, payload, trades=lane is self._trade_lane))
+        task = asyncio.create_task(self._run(raw_id, payload, trades=trades))
         self._held.tasks[raw_id] = task
         task.add_done_callback(lambda _: self._ended(raw_id, lane))
 
@@ -285,8 +268,8 @@ class JobWorker:
                 batch, held.finished = held.finished, []
                 try:
                     await self._finish(
-                        keys=[self._keys.queue, self._keys.callers, self._keys.idle],
-                        args=[self._idle_holder(), *(field for row in batch for field in row.fields)],
+                        keys=[self._keys.queue, self._keys.callers],
+                        args=[field for row in batch for field in row.fields],
                     )
                 except RedisAway as error:
                     self._absence.noticed(error)
@@ -299,12 +282,6 @@ class JobWorker:
                     ids = {row.raw_id for row in batch}
                     held.unstored -= ids
                     held.stored_since_claim |= ids
-
-    def _idle_holder(self) -> str:
-        """Our lease's name if nothing runs and we serve: what is asked next may be handed over."""
-        running = self._held.tasks.keys() - self._held.unstored
-        idle = self._serving and self._query_lane.slots and not running and not self._in_doubt
-        return self._lease.holder if idle else ""
 
     async def _publish(self, reply_to: str, text: str) -> None:
         """Progress is a courtesy: where Redis is away it is dropped."""

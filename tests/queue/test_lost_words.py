@@ -37,7 +37,7 @@ async def test_a_lost_wake_up_is_made_up_for_by_the_next_look_at_the_queue(valke
 
         worker.jobs._poller.start_jobs = counted  # type: ignore[method-assign,assignment]
         proxy.lose_reply_to(b"BLPOP")
-        await asker.ask(TRADE)
+        await asker.ask()
         await proxy.lost.wait()
         assert polls <= 2, "arq looks every half second, so the first look that can see the job does"
         assert POLL_SECONDS <= 0.5
