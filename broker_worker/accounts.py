@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
@@ -12,6 +11,7 @@ from broker_worker.gateway.convert import exact
 from broker_worker.gateway.link import GatewayLink
 from broker_worker.positions import PositionBook
 from broker_worker.single_flight import FreshFlight
+from shared import clock
 from shared.contract import Call
 from shared.contract.accounts import AccountAmount, AccountSummary, AccountTools, Position
 from shared.contract.answers import Listing
@@ -72,7 +72,7 @@ class AccountDesk(AccountTools):
             buying_power=_only(by_tag["BuyingPower"]),
             gross_position_value=_only(by_tag["GrossPositionValue"]),
             cash_by_currency=[amount for currency, amount in sorted(cash.items()) if currency != _BASE],
-            as_of=datetime.now(UTC),
+            as_of=clock.now(),
         )
 
     async def get_positions(
@@ -82,7 +82,7 @@ class AccountDesk(AccountTools):
         session = self._link.session
         holdings = await self._positions.valued(session, accounts_meant(self._link, account))
         rows = [holding.as_position() for holding in holdings]
-        return Listing[Position].page(rows, cursor=cursor, as_of=datetime.now(UTC))
+        return Listing[Position].page(rows, cursor=cursor, as_of=clock.now())
 
     async def _summary(self) -> list[Row]:
         """Every account's values. Subscriptions are scarce (two at once), so it is taken back at once."""

@@ -9,7 +9,6 @@ import signal
 import socket
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from broker_worker.accounts import AccountDesk
@@ -32,7 +31,7 @@ from broker_worker.orders.recording import Recorder
 from broker_worker.orders.sent_file import SentFile
 from broker_worker.positions import PositionBook
 from broker_worker.settings import WorkerSettings
-from shared import VERSION
+from shared import VERSION, clock
 from shared.audit import Audit
 from shared.contract import OPERATIONS, Toolset
 from shared.contract.accounts import AccountTools
@@ -70,7 +69,7 @@ class BrokerWorker:
 
     def status(self) -> WorkerStatus:
         """What get_status shows of this worker."""
-        now = datetime.now(UTC)
+        now = clock.now()
         return WorkerStatus(
             version=VERSION,
             heartbeat=now,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +14,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.link import GatewayLink
 from broker_worker.single_flight import SingleFlight
+from shared import clock
 from shared.contract import Call
 from shared.contract.answers import Listing
 from shared.contract.arguments import ContractQuery
@@ -58,11 +57,11 @@ class ContractBook:
     async def resolve(self, query: ContractQuery) -> Resolved:
         """The contract that is meant. Raises ``UnknownContract``, or ``AmbiguousContract`` naming the candidates."""
         known = self._known.get(query.identity)
-        if known is not None and time.monotonic() - known[0] < KEEP_SECONDS:
+        if known is not None and clock.monotonic() - known[0] < KEEP_SECONDS:
             self._known.move_to_end(query.identity)
             return known[1]
         resolved = await self._flight.do(query.identity, lambda: self._look_up(query))
-        self._known[query.identity] = (time.monotonic(), resolved)
+        self._known[query.identity] = (clock.monotonic(), resolved)
         if len(self._known) > KEEP_MOST:
             self._known.popitem(last=False)
         return resolved
@@ -175,7 +174,7 @@ class ContractDesk(ContractTools):
         """See the contract."""
         found = await self._flight.do(pattern, lambda: self._search(pattern))
         rows = [_candidate(description) for description in found if description.contract]
-        return Listing[ContractCandidate].page(rows, cursor=None, as_of=datetime.now(UTC))
+        return Listing[ContractCandidate].page(rows, cursor=None, as_of=clock.now())
 
     async def _search(self, pattern: str) -> list[ContractDescription]:
         session = self._link.session

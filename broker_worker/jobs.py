@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from broker_worker import fail_points
+from shared import clock
 from shared.audit import Audit, Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import OrderState, order_answer, refused
@@ -66,7 +65,7 @@ class JobRunner:
 
     async def __call__(self, job: Job) -> Done:
         """The job's answer."""
-        started = time.monotonic()
+        started = clock.monotonic()
         envelope: Envelope | None = None
         share = ""
         try:
@@ -83,7 +82,7 @@ class JobRunner:
             log.exception("job %s failed", job.id)
             answer, outcome = error_text(Internal(f"request {job.id} failed")), Internal.code
         # The line is written once the answer is under way: formatting it takes as long as running an empty job.
-        asyncio.get_running_loop().call_later(0, _note, job.id, outcome, envelope, time.monotonic() - started)
+        asyncio.get_running_loop().call_later(0, _note, job.id, outcome, envelope, clock.monotonic() - started)
         if envelope is not None:
             await self._record_decision(envelope, outcome, answer)
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
@@ -117,7 +116,7 @@ class JobRunner:
         trades = operation.marker.effect is Effect.TRADES
         if trades and self._policy.readonly:
             return refused(parsed, READONLY_REASON)
-        seconds = (envelope.deadline - datetime.now(UTC)).total_seconds()
+        seconds = (envelope.deadline - clock.now()).total_seconds()
         if seconds <= 0:
             return await self._late(operation, parsed, envelope)
         call = Call(

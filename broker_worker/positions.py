@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import PositionListener
 from broker_worker.gateway.convert import exact, exact_or_zero
+from shared import clock
 from shared.contract.accounts import Position
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class PositionBook(PositionListener):
             if closed is not None and closed.pnl_request is not None:
                 self._by_request.pop(closed.pnl_request, None)
             return
-        now = datetime.now(UTC)
+        now = clock.now()
         holding = self._holdings.get(key)
         if holding is None:
             self._holdings[key] = Holding(account, contract, amount, exact(average_cost), now)
@@ -128,5 +129,5 @@ class PositionBook(PositionListener):
         if holding is None:
             return
         holding.unrealized, holding.realized, holding.market_value = exact(unrealized), exact(realized), exact(value)
-        holding.updated = datetime.now(UTC)
+        holding.updated = clock.now()
         holding.valued.set()

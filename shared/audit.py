@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from shared import json_text
+from shared import clock, json_text
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -45,7 +45,7 @@ class Audit:
         await self._store.append(
             self._stream,
             {
-                "at": json_text.time_text(datetime.now(UTC)),
+                "at": json_text.time_text(clock.now()),
                 "by": decision.by,
                 "caller": decision.caller,
                 "operation": decision.operation,

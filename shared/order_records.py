@@ -15,14 +15,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from shared import json_text
+from shared import clock, json_text
 from shared.contract.order_records import OrderEvent
 from shared.redis_keys import Keys
 from shared.redis_store import Store
@@ -160,7 +158,7 @@ class OrderRecords:
             args=[
                 KEEP_MS, event("asked for", f"by {caller}: {operation}"), deadline_ms,
                 "caller", caller, "client_order_id", client_order_id, "operation", operation,
-                "arguments", json.dumps(arguments, default=str), "queued_ms", int(time.time() * 1000),
+                "arguments", json.dumps(arguments, default=str), "queued_ms", int(clock.now().timestamp() * 1000),
                 "deadline_ms", deadline_ms,
             ],
         )  # fmt: skip
@@ -175,4 +173,4 @@ class OrderRecords:
 
 def event(what: str, detail: str | None = None) -> str:
     """One step of an order's story as it is stored."""
-    return json_text.dumps(OrderEvent(at=datetime.now(UTC), event=what, detail=detail))
+    return json_text.dumps(OrderEvent(at=clock.now(), event=what, detail=detail))

@@ -8,7 +8,6 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from broker_worker.gateway import errors
@@ -17,6 +16,7 @@ from broker_worker.gateway.callbacks import Callbacks, LinkListener, OrderListen
 from broker_worker.gateway.outages import Outages
 from broker_worker.gateway.requests import Requests
 from broker_worker.gateway.session import Session
+from shared import clock
 from shared.contract.status import LinkState
 from shared.errors import BridgeError, GatewayUnavailable
 from shared.masking import mask_accounts
@@ -75,7 +75,7 @@ class GatewayLink(LinkListener):
         self.news = asyncio.Event()
         """Set whenever state or detail change."""
         self.state = LinkState.CONNECTING
-        self.since = datetime.now(UTC)
+        self.since = clock.now()
         self.detail: str | None = "starting"
         self.accounts: list[str] = []
         self.server_version: int | None = None
@@ -128,7 +128,7 @@ class GatewayLink(LinkListener):
     def _set(self, state: LinkState, detail: str | None) -> None:
         if state is not self.state:
             log.info("gateway link: %s -> %s (%s)", self.state, state, detail)
-            self.since = datetime.now(UTC)
+            self.since = clock.now()
         if (state, detail) != (self.state, self.detail):
             self.news.set()
         self.state, self.detail = state, detail
@@ -139,7 +139,7 @@ class GatewayLink(LinkListener):
 
     def _away(self, why: str) -> None:
         """The gateway is away: expected, or not."""
-        planned = self._config.outages.planned(datetime.now(UTC))
+        planned = self._config.outages.planned(clock.now())
         if planned:
             self._set(LinkState.PLANNED_OUTAGE, f"{planned}; {why}; reconnecting by itself")
         else:
@@ -192,7 +192,7 @@ class GatewayLink(LinkListener):
             self._away(f"nothing listens at {where}")
         elif isinstance(error, OSError) and not isinstance(error, TimeoutError):
             self._away(f"no connection to {where}: {error.strerror or error}")
-        elif (planned := self._config.outages.planned(datetime.now(UTC))) is not None:
+        elif (planned := self._config.outages.planned(clock.now())) is not None:
             self._set(LinkState.PLANNED_OUTAGE, f"{planned}; {where} accepts but the API does not answer")
         else:
             self._set(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from broker_worker.contracts import Resolved
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import bar_time, exact, exact_or_zero, wire_time
 from broker_worker.single_flight import SingleFlight
+from shared import clock
 from shared.contract.answers import fits
 from shared.contract.market_data import HistoricalBar
 from shared.errors import InvalidArgument
@@ -53,10 +53,10 @@ class BarStore:
     async def range(self, session: Session, resolved: Resolved, wanted: BarRequest) -> list[HistoricalBar]:
         """All bars of the range, oldest first. Raises what the gateway's refusal means."""
         kept = self._kept.get(wanted)
-        if kept is not None and time.monotonic() - kept[0] < KEEP_SECONDS:
+        if kept is not None and clock.monotonic() - kept[0] < KEEP_SECONDS:
             return kept[1]
         bars = await self._flight.do(wanted, lambda: _fetch(session, resolved, wanted))
-        self._kept[wanted] = (time.monotonic(), bars)
+        self._kept[wanted] = (clock.monotonic(), bars)
         self._kept.move_to_end(wanted)
         if len(self._kept) > KEEP_MOST:
             self._kept.popitem(last=False)

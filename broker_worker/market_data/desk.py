@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from broker_worker.contracts import ContractBook, Resolved
@@ -11,6 +11,7 @@ from broker_worker.gateway.link import GatewayLink
 from broker_worker.market_data.bars import OPEN_END_ONLY, BarRequest, BarStore, make_cursor, page_backwards, read_cursor
 from broker_worker.market_data.chains import ChainBook, chains, wire_date
 from broker_worker.market_data.quotes import Line, QuoteBoard
+from shared import clock
 from shared.contract import Call
 from shared.contract.answers import cursor_position, fits
 from shared.contract.arguments import ContractQuery
@@ -50,7 +51,7 @@ class MarketDataDesk(MarketDataTools):
             volume=values.get("volume"),
             currency=resolved.contract.currency,
             data_kind=line.kind,
-            timestamp=line.updated or datetime.now(UTC),
+            timestamp=line.updated or clock.now(),
             exchange_tz=resolved.time_zone,
             note=_join(contract.note, _remark(line)),
         )
@@ -67,7 +68,7 @@ class MarketDataDesk(MarketDataTools):
         cursor: str | None = None,
     ) -> HistoricalBars:
         """See the contract."""
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = clock.now().replace(microsecond=0)
         pinned, seen = read_cursor(cursor) if cursor is not None else (end or now, 0)
         resolved = await self._contracts.resolve(contract)
         show = what_to_show or _USUAL.get(resolved.contract.secType, "TRADES")
@@ -113,7 +114,7 @@ class MarketDataDesk(MarketDataTools):
             count=len(shown),
             truncated=more,
             next_cursor=str(start + len(shown)) if more else None,
-            as_of=datetime.now(UTC),
+            as_of=clock.now(),
             note=_join(contract.note, about_strikes),
             symbol=resolved.contract.symbol,
             con_id=resolved.contract.conId,

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import QuoteListener
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.errors import RequestRefused, as_bridge_error
+from shared import clock
 from shared.contract.market_data import DataKind
 from shared.errors import Busy, CompetingSession, GatewayRefused
 
@@ -67,7 +67,7 @@ class Line:
     def begin(self) -> None:
         """Patience for the first value ends here, that for the rest begins."""
         if self.begun_at is None:
-            self.begun_at = time.monotonic()
+            self.begun_at = clock.monotonic()
 
     @property
     def complete(self) -> bool:
@@ -107,17 +107,17 @@ class QuoteBoard(QuoteListener):
         Raises what the gateway's refusal means, and ``GatewayRefused`` where no value came at all.
         """
         line = await self._line(session, resolved)
-        give_up = time.monotonic() + first_patience
+        give_up = clock.monotonic() + first_patience
         while not line.complete and line.refused is None:
             if line.begun_at is not None:
                 give_up = min(give_up, line.begun_at + REST_PATIENCE)
             line.changed.clear()
             try:
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                async with asyncio.timeout(max(give_up - clock.monotonic(), 0)):
                     await line.changed.wait()
             except TimeoutError:
                 break
-        line.asked_at = time.monotonic()
+        line.asked_at = clock.monotonic()
         if line.refused is not None:
             self._close(line)
             raise as_bridge_error(line.refused)
@@ -136,17 +136,17 @@ class QuoteBoard(QuoteListener):
         """Close lines nobody asks for any more, until cancelled."""
         while True:
             await asyncio.sleep(SWEEP_EVERY)
-            for line in [line for line in self._lines.values() if time.monotonic() - line.asked_at > KEEP_WARM]:
+            for line in [line for line in self._lines.values() if clock.monotonic() - line.asked_at > KEEP_WARM]:
                 self._close(line)
 
     async def _line(self, session: Session, resolved: Resolved) -> Line:
         async with self._opening:
             line = self._lines.get(resolved.contract.conId)
             if line is not None:
-                line.asked_at = time.monotonic()
+                line.asked_at = clock.monotonic()
                 return line
             self._make_room()
-            line = Line(resolved, session.client.getReqId(), time.monotonic())
+            line = Line(resolved, session.client.getReqId(), clock.monotonic())
             self._lines[resolved.contract.conId] = self._by_request[line.request] = line
             try:
                 await session.tell(
@@ -162,7 +162,7 @@ class QuoteBoard(QuoteListener):
         if len(self._lines) < self._most:
             return
         oldest = min(self._lines.values(), key=lambda line: line.asked_at)
-        if time.monotonic() - oldest.asked_at < FIRST_PATIENCE:
+        if clock.monotonic() - oldest.asked_at < FIRST_PATIENCE:
             raise Busy("every market data line is in use")
         self._close(oldest)
 
@@ -218,7 +218,7 @@ class QuoteBoard(QuoteListener):
         return True
 
     def _touched(self, line: Line) -> None:
-        line.updated = datetime.now(UTC)
+        line.updated = clock.now()
         line.begin()
         self.last_kind = line.kind
         if line.kind is DataKind.LIVE:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ib_async import ExecutionFilter
@@ -19,6 +19,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import OrderListener
 from broker_worker.gateway.convert import exact, exact_or_zero, plain_text, positive, whole
 from broker_worker.orders.record import Fill, OrderRecord, execution_stem
+from shared import clock
 from shared.errors import NotPermitted, TimedOut
 from shared.order_records import REF_PREFIX
 
@@ -89,7 +90,7 @@ class OrderBook(OrderListener):
     async def synchronise(self, session: Session) -> None:
         """Read all that the gateway knows of today. What was under way and has no trace afterwards is lost sight of."""
         self._forget_old()
-        started = datetime.now(UTC)
+        started = clock.now()
         await self.refresh(session, strict=True)
         await self.refresh_executions(session)
         for record in self:
@@ -135,7 +136,7 @@ class OrderBook(OrderListener):
 
     def _forget_old(self) -> None:
         """Orders that ended days ago are the journal's matter."""
-        horizon = datetime.now(UTC) - FORGET_AFTER
+        horizon = clock.now() - FORGET_AFTER
 
         def old(record: OrderRecord) -> bool:
             return record.state.final and record.seen < horizon

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -18,6 +16,7 @@ from broker_worker.orders import answers, terms
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.finding import OrderFinder
 from broker_worker.orders.record import OrderRecord
+from shared import clock
 from shared.contract import Call
 from shared.contract.arguments import ContractQuery, OrderTerms
 from shared.contract.orders import CancelResult, OrderResult, OrderState
@@ -98,7 +97,7 @@ class Changer:
         wanted = _wanted(record, change)
         resolved = await self._contracts.resolve(ContractQuery(con_id=record.con_id))
         terms.check(wanted, resolved)
-        if self._outages.restart_imminent(datetime.now(UTC)):
+        if self._outages.restart_imminent(clock.now()):
             raise GatewayUnavailable("the gateway restarts within a minute; nothing is sent now", retry="after 5 min")
         wire = terms.wire_order(wanted, account=record.account, ref=record.ref, order_id=record.order_id or 0)
         said = len(record.warnings)
@@ -142,11 +141,11 @@ class Changer:
 
     async def _until(self, record: OrderRecord, done: Callable[[], bool]) -> None:
         """Wait for the gateway's word, at most ``CONFIRM_SECONDS`` and while the link lives."""
-        give_up = time.monotonic() + CONFIRM_SECONDS
+        give_up = clock.monotonic() + CONFIRM_SECONDS
         while not done() and self._link.alive:
             changed = record.changed
             try:
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                async with asyncio.timeout(max(give_up - clock.monotonic(), 0)):
                     await changed.wait()
             except TimeoutError:
                 return

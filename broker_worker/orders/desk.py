@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from broker_worker.accounts import accounts_meant, one_account
@@ -17,6 +17,7 @@ from broker_worker.orders.placing import Order, Placer
 from broker_worker.orders.recording import Recorder
 from broker_worker.orders.terms import Intent
 from broker_worker.single_flight import FreshFlight
+from shared import clock
 from shared.contract import Call
 from shared.contract.answers import Listing
 from shared.contract.arguments import ContractQuery, OrderTerms
@@ -59,7 +60,7 @@ class OrderDesk(OrderTools):
             for record in self._book
             if record.account in accounts
         ]
-        return Listing[OrderInfo].page(rows, cursor=cursor, as_of=datetime.now(UTC), note=missing)
+        return Listing[OrderInfo].page(rows, cursor=cursor, as_of=clock.now(), note=missing)
 
     async def place_limit_order(
         self,
@@ -133,7 +134,7 @@ class OrderDesk(OrderTools):
             if since is None or fill.time >= since
         ]
         rows.sort(key=lambda row: (row.time, row.exec_id), reverse=True)
-        return Listing[ExecutionInfo].page(rows, cursor=cursor, as_of=datetime.now(UTC))
+        return Listing[ExecutionInfo].page(rows, cursor=cursor, as_of=clock.now())
 
     async def _place(self, call: Call, contract: ContractQuery, intent: Intent) -> OrderResult:
         client_order_id = intent.terms.client_order_id or _name_for(call)

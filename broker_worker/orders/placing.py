@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from broker_worker import fail_points
@@ -30,6 +28,7 @@ from broker_worker.orders.remembered import remembered, same_order
 from broker_worker.orders.sent_file import Sent, SentFile
 from broker_worker.orders.terms import Intent
 from broker_worker.positions import PositionBook
+from shared import clock
 from shared.contract import Call
 from shared.contract.arguments import ContractQuery
 from shared.contract.orders import OrderResult, OrderState
@@ -145,7 +144,7 @@ class Placer:
         if known is not None and known.stage not in {Stage.QUEUED, Stage.HELD}:
             return await self._again(order, known, mark)
         session = self._link.session
-        if self._outages.restart_imminent(datetime.now(UTC)):
+        if self._outages.restart_imminent(clock.now()):
             raise GatewayUnavailable("the gateway restarts within a minute; no order is sent now", retry="after 5 min")
         await session.tell(Lane.ORDER, _nothing)
         async with self._sending:
@@ -171,7 +170,7 @@ class Placer:
         record = self._record(order, order_id)
         wire = terms.wire_order(order.intent, account=order.account, ref=order.key, order_id=order_id)
         beginning = self._beginning(call, order, description, mark)
-        row = Sent(order.key, self._lease.epoch, order_id, time.time(), json.dumps(beginning.entry))
+        row = Sent(order.key, self._lease.epoch, order_id, clock.now().timestamp(), json.dumps(beginning.entry))
         asked = new = False
         try:
             new = await self._sent_file.add(row)
@@ -290,11 +289,11 @@ class Placer:
 
     async def _acknowledged(self, order: Order, record: OrderRecord) -> OrderResult:
         """Wait until the gateway acknowledges, refuses or fills it, or until patience ends."""
-        give_up = time.monotonic() + ACKNOWLEDGE_SECONDS
+        give_up = clock.monotonic() + ACKNOWLEDGE_SECONDS
         while record.state is OrderState.PENDING and self._link.alive:
             changed = record.changed
             try:
-                async with asyncio.timeout(max(give_up - time.monotonic(), 0)):
+                async with asyncio.timeout(max(give_up - clock.monotonic(), 0)):
                     await changed.wait()
             except TimeoutError:
                 break

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -23,6 +22,7 @@ from broker_worker.orders.record import OrderRecord
 from broker_worker.orders.recording import Recorder
 from broker_worker.orders.sent_file import KEEP_SECONDS, Sent, SentFile
 from broker_worker.positions import PositionBook
+from shared import clock
 from shared.audit import Audit, Decision
 from shared.order_records import REF_PREFIX, Stage, StoredOrder
 from shared.redis_store import RedisAway
@@ -128,7 +128,7 @@ class Reconciler:
 
     def _file_remembers(self, stored: StoredOrder) -> bool:
         """Whether the order, had it been sent, would be in this file: begun under it, and not too long ago."""
-        recent = stored.number("begun_ms") > (time.time() - KEEP_SECONDS) * 1000 + KEEP_MARGIN_MS
+        recent = stored.number("begun_ms") > (clock.now().timestamp() - KEEP_SECONDS) * 1000 + KEEP_MARGIN_MS
         return recent and stored.fields.get("file") == self._sent_file.id
 
     async def _settle(self, stored: StoredOrder, *, proven_absent: bool) -> None:
@@ -157,7 +157,7 @@ class Reconciler:
         """The gateway shows no trace: too old for its lists, or lost."""
         record = self._book.by_ref(stored.key) or rebuilt(stored)
         begun = datetime.fromtimestamp(stored.number("begun_ms") / 1000, UTC).astimezone(EXCHANGE_DAY).date()
-        if begun < datetime.now(EXCHANGE_DAY).date() and self._alone(record, stored):
+        if begun < clock.now().astimezone(EXCHANGE_DAY).date() and self._alone(record, stored):
             before = Decimal(stored.fields.get("position_before", "0"))
             moved = self._positions.quantity(record.account, record.con_id) - before
             signed = record.quantity if record.action == "BUY" else -record.quantity

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
+from shared import clock
 from shared.contract.orders import OrderState
 
 _BY_STATUS = {
@@ -80,7 +81,7 @@ class OrderRecord:
     average: Decimal | None = None
     fills: dict[str, Fill] = field(default_factory=dict[str, Fill])
     warnings: list[str] = field(default_factory=list[str])
-    seen: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seen: datetime = field(default_factory=clock.now)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -146,6 +147,6 @@ class OrderRecord:
 
     def touch(self) -> None:
         """Something about the order changed: wake whoever waits for it."""
-        self.seen = datetime.now(UTC)
+        self.seen = clock.now()
         self.changed.set()
         self.changed = asyncio.Event()

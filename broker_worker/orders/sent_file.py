@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+from shared import clock
 
 KEEP_SECONDS: Final = 9 * 24 * 3600
 """A day longer than Redis keeps the record of an order that is over."""
@@ -110,7 +111,7 @@ class SentFile:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # with WAL: every commit is on the disk when it returns
         db.executescript(_SCHEMA)
-        db.execute("DELETE FROM sent WHERE at < ?", (time.time() - KEEP_SECONDS,))
+        db.execute("DELETE FROM sent WHERE at < ?", (clock.now().timestamp() - KEEP_SECONDS,))
         db.execute("INSERT OR IGNORE INTO file VALUES (1, ?)", (secrets.token_hex(8),))
         return str(db.execute("SELECT id FROM file").fetchone()[0])
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
+
+from shared import clock
 
 
 class Scope(StrEnum):
@@ -36,4 +38,4 @@ class Call:
 
     def seconds_left(self) -> float:
         """Time until the deadline; negative once it has passed."""
-        return (self.deadline - datetime.now(UTC)).total_seconds()
+        return (self.deadline - clock.now()).total_seconds()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,15 @@ def test_one_module_knows_arq() -> None:
         if any(line.startswith(("import arq", "from arq")) for line in path.read_text().splitlines())
     ]
     assert knowing == ["shared/queue/arq_seam.py"]
+
+
+def test_whatever_a_replay_runs_asks_one_clock() -> None:
+    asking = [
+        path.relative_to(ROOT).as_posix()
+        for path in [*(ROOT / "broker_worker").rglob("*.py"), *(ROOT / "shared").glob("*.py")]
+        if re.search(r"datetime\.now\(|time\.time\(|time\.monotonic\(|date\.today\(", path.read_text())
+    ]
+    assert asking == ["shared/clock.py"], "use shared.clock, so that a recording replays at its own time"
 
 
 def test_every_room_is_walled() -> None:
