@@ -1,9 +1,10 @@
 # Each target is one script, for machines without make.
-.PHONY: demo install test check bench lock
+.PHONY: demo install test test-compose check bench lock
 
 demo: ; @scripts/demo
 install: ; @scripts/install
 test: ; @scripts/test
+test-compose: ; @scripts/test-compose
 check: ; @scripts/check
 bench: ; @scripts/bench
 lock: ; @scripts/lock

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from broker_worker.settings import WorkerSettings
+from docs.compose_variables import COMPOSE_VARIABLES, compose_table
 from mcp_frontend.settings import FrontendSettings
 from shared.contract import OPERATIONS, Effect, Operation
 from shared.contract.arguments import ArgumentGroup, ContractQuery, OrderTerms
@@ -22,12 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 GROUPS: dict[type[ArgumentGroup], str] = {ContractQuery: "CONTRACT", OrderTerms: "TERMS"}
 """Arguments that many tools share, and what the table calls them."""
 
-EXAMPLE_VALUES = {"readonly": "true"}
-"""Where .env.example is more careful than the defaults."""
+BY_DEPLOYMENT = ("redis_url", "server_host", "ibkr_host", "state_dir")
+"""Left empty in .env.example: where a process finds the others is not the same on this machine and in containers."""
+
+EXAMPLE_VALUES = {"readonly": "true", "ibkr_auto_restart_time": "11:45 PM", **dict.fromkeys(BY_DEPLOYMENT, "")}
+"""Where .env.example says more than the defaults: more careful, a restart instead of a daily sign-in, or left open."""
 
 _HEAD = """\
-# Copy to .env; scripts/run reads it, and what stands there wins over the environment. An empty value means the default.
-# Every setting is here with its default, but for READONLY: set it to false once you want orders placed.
+# Copy to .env; docker compose and scripts/run read it. An empty value means the default.
+# Every setting is here with its default, but for two: READONLY, to be set to false once you want orders placed, and
+# IBKR_AUTO_RESTART_TIME, which keeps IB Gateway signed in for a week at a time.
 """
 
 
@@ -80,6 +85,7 @@ def env_example() -> str:
     lines = [_HEAD, "# --- frontend and worker", *_settings(BridgeSettings, set())]
     for title, cls in (("frontend", FrontendSettings), ("worker", WorkerSettings)):
         lines += [f"# --- {title}", *_settings(cls, shared)]
+    lines += ["# --- docker compose", *_compose_variables()]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -87,9 +93,22 @@ def _settings(cls: type[BridgeSettings], without: set[str]) -> list[str]:
     lines: list[str] = []
     for name, field in cls.model_fields.items():
         if name not in without:
-            value = EXAMPLE_VALUES.get(name, _text(field.get_default()))
-            lines += [f"# {field.description}", f"{name.upper()}={shlex.quote(value) if value else ''}", ""]
+            default = _text(field.get_default())
+            apart = f" By default {default}; docker compose brings its own." if name in BY_DEPLOYMENT else ""
+            lines += [f"# {field.description}{apart}", _assigned(name.upper(), EXAMPLE_VALUES.get(name, default)), ""]
     return lines
+
+
+def _compose_variables() -> list[str]:
+    lines: list[str] = []
+    for variable in COMPOSE_VARIABLES:
+        value = variable.default if variable.example is None else variable.example
+        lines += [f"# {variable.meaning}", _assigned(variable.name, value), ""]
+    return lines
+
+
+def _assigned(name: str, value: str) -> str:
+    return f"{name}={shlex.quote(value) if value else ''}"
 
 
 def _text(value: object) -> str:
@@ -105,7 +124,7 @@ def between(text: str, name: str, content: str) -> str:
     begin, end = f"<!-- {name}: begin, by docs/tables.py -->", f"<!-- {name}: end -->"
     found = re.search(f"{re.escape(begin)}.*?{re.escape(end)}", text, re.DOTALL)
     if found is None:
-        raise ValueError(f"README.md has no part marked {name}")
+        raise ValueError(f"there is no part marked {name}")
     return text[: found.start()] + f"{begin}\n{content}\n{end}" + text[found.end() :]
 
 
@@ -114,7 +133,9 @@ def current() -> Mapping[Path, str]:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     readme = between(readme, "tools", tools_table())
     readme = between(readme, "configuration", configuration_table())
-    return {ROOT / "README.md": readme, ROOT / ".env.example": env_example()}
+    page = ROOT / "docs" / "deployment.md"
+    deployment = between(page.read_text(encoding="utf-8"), "compose variables", compose_table())
+    return {ROOT / "README.md": readme, page: deployment, ROOT / ".env.example": env_example()}
 
 
 def stale() -> list[str]:

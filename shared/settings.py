@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -64,9 +66,16 @@ SettingsT = TypeVar("SettingsT", bound=BridgeSettings)
 
 
 def load(cls: type[SettingsT]) -> SettingsT:
-    """The settings from the environment, or an exit with one line for each variable that is wrong."""
+    """The settings from the environment, or an exit with one line for each variable that is wrong.
+
+    What the environment leaves out or empty may stand in the folder ``SECRETS_DIR``, in a file of the setting's name
+    in lower case: that is how containers are given secrets.
+    """
+    folder = os.environ.get("SECRETS_DIR", "")
+    if folder and not Path(folder).is_dir():
+        sys.exit(f"The environment is not usable:\n  SECRETS_DIR must be a folder, and {folder} is none")
     try:
-        settings = cls()
+        settings: SettingsT = cast("Any", cls)(_secrets_dir=folder or None)
     except ValidationError as error:
         sys.exit("\n  ".join(["The environment is not usable:", *_by_variable(error)]))
     secret = settings.job_signing_secret.get_secret_value()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from broker_worker.settings import WorkerSettings
@@ -63,3 +65,25 @@ def test_a_wrong_value_is_named_by_its_variable(
 def test_a_secret_never_shows_in_the_table_or_a_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOB_SIGNING_SECRET", "a very secret secret")
     assert "very secret" not in repr(load(WorkerSettings)) + table(*BOTH)
+
+
+def test_what_the_environment_leaves_out_may_stand_in_a_folder_of_secrets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "job_signing_secret").write_text("from a file, long enough\n")
+    (tmp_path / "redis_url").write_text("redis://:word@redis:6379/0")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("JOB_SIGNING_SECRET", "")
+    settings = load(WorkerSettings)
+    assert settings.job_signing_secret.get_secret_value() == "from a file, long enough"
+    assert settings.redis_url == "redis://:word@redis:6379/0"
+    monkeypatch.setenv("JOB_SIGNING_SECRET", "from the environment")
+    assert load(WorkerSettings).job_signing_secret.get_secret_value() == "from the environment"
+
+
+def test_a_folder_of_secrets_that_is_not_there_stops_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(SystemExit, match="SECRETS_DIR must be a folder"):
+        load(WorkerSettings)

@@ -1,0 +1,1 @@
+"""The deployment's files, held against the code without any container engine."""
