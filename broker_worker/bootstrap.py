@@ -14,6 +14,7 @@ from typing import Any
 from broker_worker.accounts import AccountDesk
 from broker_worker.beacon import keep_status
 from broker_worker.contracts import ContractBook, ContractDesk
+from broker_worker.durability import DurabilityWatch
 from broker_worker.gateway.budget import MessageBudget
 from broker_worker.gateway.link import GatewayLink, LinkConfig
 from broker_worker.gateway.outages import Outages
@@ -66,6 +67,7 @@ class BrokerWorker:
     sent_file: SentFile
     jobs: JobWorker
     outages: Outages
+    durability: DurabilityWatch
 
     def status(self) -> WorkerStatus:
         """What get_status shows of this worker."""
@@ -84,6 +86,7 @@ class BrokerWorker:
             data_kind=self.quotes.last_kind,
             competing_session=self.quotes.competing,
             next_restart=self.outages.next_restart(now),
+            redis_durability=self.durability.state,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,6 +98,7 @@ class BrokerWorker:
             _task(self._connect_while_leading(), "link"),
             _task(self.quotes.sweep(), "quotes"),
             _task(self.recorder.keep(), "records"),
+            _task(self.durability.keep(), "durability"),
             _task(self.jobs.store_answers(), "answers"),
             _task(
                 keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder), self.link.news),
@@ -151,6 +155,8 @@ def build(
     sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
     recorder = Recorder(book, journal)
     reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
+    live = settings.ibkr_trading_mode == "live"
+    durability = DurabilityWatch(store, required=live and settings.require_durable_redis)
     link = GatewayLink(
         link_config or link_config_of(settings, outages),
         MessageBudget(settings.max_messages_per_second),
@@ -199,8 +205,9 @@ def build(
         placer=placer,
         recorder=recorder,
         sent_file=sent_file,
-        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, journal, link.settled)),
+        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, journal, durability, link.settled)),
         outages=outages,
+        durability=durability,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from broker_worker import fail_points
+from broker_worker.durability import DurabilityWatch
 from shared import clock
 from shared.audit import Audit, Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
@@ -54,12 +55,14 @@ class JobRunner:
         policy: Policy,
         audit: Audit,
         records: OrderRecords,
+        durability: DurabilityWatch,
         settled: Settled,
     ) -> None:
         self._handlers = handlers
         self._policy = policy
         self._audit = audit
         self._records = records
+        self._durability = durability
         self._settled = settled
         self._keys = Keys(policy.session)
 
@@ -116,6 +119,11 @@ class JobRunner:
         trades = operation.marker.effect is Effect.TRADES
         if trades and self._policy.readonly:
             return refused(parsed, READONLY_REASON)
+        if "terms" in parsed and (why := self._durability.refusal()) is not None:
+            raise NotPermitted(
+                f"no live order is placed: Redis may lose its record; {why}",
+                action="set appendonly yes, appendfsync always, no eviction; or REQUIRE_DURABLE_REDIS=false",
+            )
         seconds = (envelope.deadline - clock.now()).total_seconds()
         if seconds <= 0:
             return await self._late(operation, parsed, envelope)

@@ -55,6 +55,11 @@ class WorkerSettings(BridgeSettings):
     duplicate_window_seconds: float = Field(
         default=600, ge=0, le=86_400, description="How long an order with the same content is held back as a duplicate."
     )
+    require_durable_redis: Switch = Field(
+        default=True,
+        description="Place no live order while Redis is known to forget (no append-only file, or eviction); "
+        "false only warns.",
+    )
     max_messages_per_second: int = Field(
         default=45, ge=10, le=50, description="Messages to the gateway; it closes the connection above 50."
     )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from shared import VERSION
 from shared.contract import Call
-from shared.contract.status import BridgeStatus, LinkState, StatusTools, WorkerStatus
+from shared.contract.status import BridgeStatus, Durability, LinkState, StatusTools, WorkerStatus
 from shared.queue import scripts
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
@@ -36,6 +36,8 @@ _MEANING = {
     LinkState.WRONG_ACCOUNT: "The gateway's account does not fit IBKR_TRADING_MODE; nothing is traded. "
     "Tell the operator of this server.",
 }
+
+_FORGETS = " Redis forgets the records of orders when it restarts: tell the operator of this server."
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +128,5 @@ def _link_verdict(worker: WorkerStatus, age: float) -> tuple[bool, str]:
     if worker.link is not LinkState.READY:
         detail = f" ({worker.link_detail})" if worker.link_detail else ""
         return False, f"{worker.link.value}{detail}: {_MEANING[worker.link]}"
-    return True, f"Ready: {worker.trading_mode} trading through the gateway."
+    forgets = _FORGETS if worker.redis_durability is Durability.FORGETS else ""
+    return True, f"Ready: {worker.trading_mode} trading through the gateway.{forgets}"

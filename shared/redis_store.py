@@ -200,6 +200,13 @@ class Store:
         value, exists = await _do(both)
         return value, bool(exists)
 
+    async def config(self, pattern: str) -> dict[str, str] | None:
+        """Settings of the server; None where it does not show them to us."""
+        try:
+            return cast("dict[str, str]", await _do(lambda: self._redis.config_get(pattern)))
+        except ResponseError:
+            return None
+
     async def set(self, key: str, value: Value, *, px: int | None = None) -> None:
         """Set a key, to expire after ``px`` milliseconds."""
         await _do(lambda: self._redis.set(key, value, px=px))

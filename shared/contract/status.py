@@ -26,6 +26,18 @@ class LinkState(StrEnum):
     WRONG_ACCOUNT = "wrong account"
 
 
+class Durability(StrEnum):
+    """Whether Redis keeps the records of orders when it is restarted or crashes."""
+
+    DURABLE = "durable"
+    """Every write is on its disk before it is answered."""
+    LOSES_LAST = "may lose the last second"
+    FORGETS = "forgets"
+    """No append-only file, or records may be evicted."""
+    UNKNOWN = "unknown"
+    """It does not show its configuration, as managed services do not."""
+
+
 class WorkerStatus(Item):
     """What the worker last said of itself. Every field is as of ``heartbeat``."""
 
@@ -42,6 +54,7 @@ class WorkerStatus(Item):
     data_kind: DataKind | None = Field(description="Kind of market data last seen.")
     competing_session: bool = Field(description="Whether another session holds the live market data.")
     next_restart: Moment | None = Field(description="Next planned restart of the gateway, UTC.")
+    redis_durability: Durability = Field(description="Whether Redis keeps the records of orders over its restart.")
 
 
 class BridgeStatus(Answer):

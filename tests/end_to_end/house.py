@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ Answer = dict[str, Any]
 class House:
     """Everything a client's call passes through, and the levers to break it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, gateway: Sequence[str] = ()) -> None:
         ports = [free_port() for _ in range(5)]
         self._valkey_port, self._gateway_port, self._control_port, *self.frontend_ports = ports
         self._valkey_data = folder / "valkey"
@@ -38,9 +38,9 @@ class House:
             "DUPLICATE_WINDOW_SECONDS": "0",  # every client places the same orders under names of its own
             "PYTHONUNBUFFERED": "1",
         }
-        gateway = ["simulated_gateway", "--port", str(self._gateway_port), "--control-port", str(self._control_port)]
-        gateway += ["--still", "--state", str(folder / "gateway.json")]
-        self.gateway = self._process("gateway", gateway, folder)
+        ports_of_gateway = ["--port", str(self._gateway_port), "--control-port", str(self._control_port)]
+        state = ["--still", "--state", str(folder / "gateway.json")]
+        self.gateway = self._process("gateway", ["simulated_gateway", *ports_of_gateway, *state, *gateway], folder)
         self.worker = self._process("worker", ["broker_worker"], folder)
         self.frontends = tuple(
             self._process(f"frontend-{number}", ["mcp_frontend"], folder, SERVER_PORT=str(port))

@@ -32,13 +32,20 @@ class Process:
         self._command = [sys.executable, "-m", *arguments]
         self._environment = dict(environment)
         self._log = log
+        self._said_before = 0
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
     def running(self) -> bool:
         return self._running is not None and self._running.poll() is None
 
+    @property
+    def pid(self) -> int:
+        assert self._running is not None
+        return self._running.pid
+
     def start(self) -> None:
+        self._said_before = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(
                 self._command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -70,7 +77,8 @@ class Process:
 
     @property
     def said(self) -> str:
-        return self._log.read_text(errors="replace") if self._log.exists() else ""
+        """Its log since it was last started."""
+        return self._log.read_bytes()[self._said_before :].decode(errors="replace") if self._log.exists() else ""
 
     def tail(self, lines: int = 25) -> str:
         return "\n".join(self.said.splitlines()[-lines:])

@@ -188,5 +188,6 @@ def worker_status(**changes: Any) -> WorkerStatus:
         "version": "0.1.0", "heartbeat": now, "link": LinkState.READY, "link_since": now, "link_detail": None,
         "gateway_version": 178, "trading_mode": "paper", "readonly": False, "read_only_api": False,
         "accounts": ["DU1234567"], "data_kind": None, "competing_session": False, "next_restart": None,
+        "redis_durability": "durable",
     }  # fmt: skip
     return WorkerStatus.model_validate(usual_word | changes)

@@ -28,6 +28,14 @@ async def test_a_ready_bridge_says_so(served: Served, worker: StandInWorker) -> 
     assert 0 <= status["seconds_since_heartbeat"] < 5
 
 
+async def test_a_redis_that_forgets_is_said_in_the_sentence(served: Served, worker: StandInWorker) -> None:
+    await say(worker, worker_status(redis_durability="forgets"))
+    status = content_of(await served.call("get_status"))
+    assert status["ready"] is True
+    assert "Redis forgets the records of orders" in status["message"]
+    assert status["worker"]["redis_durability"] == "forgets"
+
+
 async def test_every_other_state_is_named_with_what_to_do(served: Served, worker: StandInWorker) -> None:
     async with served.client() as client:
         for link in set(LinkState) - {LinkState.READY}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.worker.harness import Bridge
 
-from .fault_house import FaultHouse
+from .fault_house import FIGURES, FaultHouse
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +37,19 @@ async def bridge() -> AsyncIterator[Bridge]:
     """A worker in this process, with a gateway of its own."""
     async with Bridge() as opened:
         yield opened
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes said last where a test fails, and hand the figures on."""
+    report = yield
+    house = getattr(item, "funcargs", {}).get("built_house")
+    if report.failed and isinstance(house, FaultHouse):
+        report.sections += [(f"the end of the log of {name}", tail) for name, tail in house.tails().items()]
+    if report.when == "call" and FIGURES:
+        report.user_properties += [("figure", figure) for figure in FIGURES]
+        FIGURES.clear()
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +23,13 @@ from tests.end_to_end.house import Answer, House
 from tests.end_to_end.processes import ROOT, Process, until
 
 from .invariant import check
+from .lines import Line
 
 KEYS = Keys("main")
 BUY: dict[str, Any] = {"symbol": "AAPL", "action": "BUY", "quantity": 1, "limit_price": 100}
+
+FIGURES: list[str] = []
+"""What took how long, printed when all tests have run."""
 
 _names = itertools.count(1)
 
@@ -28,16 +37,34 @@ _names = itertools.count(1)
 class FaultHouse(House):
     """Remembers every name that was asked for, so that all can be held against the ledger."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, *, gateway: Sequence[str] = ()) -> None:
+        super().__init__(folder, gateway=gateway)
         self._folder = folder
+        self.worker_line, self.frontend_line = Line(self._valkey_port), Line(self._valkey_port)
+        self.worker = self.another_worker("worker")
+        self.frontends = tuple(
+            self._process(one.name, ["mcp_frontend"], folder, SERVER_PORT=str(port), REDIS_URL=self.frontend_line.url)
+            for one, port in zip(self.frontends, self.frontend_ports, strict=True)
+        )
         self._asking = ThreadPoolExecutor(110)
         self.asked: list[str] = []
+        self._forgettable: set[str] = set()
         self.in_doubt: set[str] = set()
+        """Those whose fault fell between BEGIN and the acknowledgement."""
+        self.over_since_midnight: set[str] = set()
+        """Those whose fate only the positions can tell."""
 
     def close(self) -> None:
         super().close()
         self._asking.shutdown()
+        self.worker_line.close()
+        self.frontend_line.close()
+
+    def mend(self) -> None:
+        """See ``House``; the ways to Redis too."""
+        self.worker_line.mend()
+        self.frontend_line.mend()
+        super().mend()
 
     def name(self) -> str:
         """A new client_order_id."""
@@ -74,8 +101,10 @@ class FaultHouse(House):
 
     def check(self) -> None:
         """The invariant, over everything ever asked for here."""
-        stories = {name: self.story(name) for name in self.asked}
-        check(self.ledger(), self.gateway_says("orders"), stories, in_doubt=self.in_doubt)
+        asked = [name for name in self.asked if name not in self._forgettable or self.sent(name)]
+        stories = {name: self.story(name) for name in asked}
+        orders = self.gateway_says("orders")
+        check(self.ledger(), orders, stories, in_doubt=self.in_doubt, over_since_midnight=self.over_since_midnight)
 
     def redis(self) -> Redis:
         """A client of the house's Redis."""
@@ -83,7 +112,35 @@ class FaultHouse(House):
 
     def another_worker(self, name: str, **environment: str) -> Process:
         """A worker process that is not started yet; with the same folder unless told otherwise."""
-        return self._process(name, ["broker_worker"], self._folder, **environment)
+        return self._process(name, ["broker_worker"], self._folder, **{"REDIS_URL": self.worker_line.url} | environment)
+
+    @contextmanager
+    def standing_by(self, **environment: str) -> Iterator[Process]:
+        """A second worker that waits for the lease; at the end both are gone, and one new one serves."""
+        second = self.another_worker("standby", **environment)
+        second.start()
+        try:
+            until(lambda: "standing by" in second.said, 20, "the stand-by", second.tail)
+            yield second
+        finally:
+            second.kill()
+            self.worker.kill()
+            self.worker = self.another_worker("worker")
+
+    def has_stopped(self, process: Process) -> None:
+        """Return when a process has stopped itself (SIGSTOP)."""
+
+        def stopped() -> bool:
+            return os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+        until(stopped, 20, f"{process.name} stopping", process.tail)
+
+    def lose_redis(self) -> None:
+        """Redis dies, and its file with it; the one that starts in its place never heard of what was never sent."""
+        self._forgettable |= {name for name in self.asked if not self.sent(name)}
+        self.valkey.terminate()
+        shutil.rmtree(self._valkey_data)
+        self.start_valkey()
 
     def arm(self, fail_points: str) -> None:
         """Replace the worker by one with fail points, and wait until it serves."""
@@ -97,6 +154,13 @@ class FaultHouse(House):
         assert self.worker.ended() == -signal.SIGKILL
         self.worker = self.another_worker("worker")
         self.worker.start()
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Note how long the block took, for the figures at the end of the run; no test fails on it."""
+        began = time.monotonic()
+        yield
+        FIGURES.append(f"{what}: {time.monotonic() - began:.1f} s")
 
     def operate(self, *arguments: str) -> str:
         """What the worker's command line prints."""

@@ -32,11 +32,13 @@ def check(
     stories: Mapping[str, Row],
     *,
     in_doubt: Collection[str] = (),
+    over_since_midnight: Collection[str] = (),
     caller: str = "local",
 ) -> None:
     """Return if it holds. ``stories`` are the answers of get_order by client_order_id.
 
-    ``in_doubt`` are those whose fault fell between BEGIN and the acknowledgement.
+    ``in_doubt`` are those whose fault fell between BEGIN and the acknowledgement. Of those ``over_since_midnight`` only
+    the positions tell: where they did not move it ended without a fill, if it ever arrived.
     """
     received: dict[str, list[Row]] = {}
     for entry in ledger:
@@ -50,6 +52,9 @@ def check(
         key = order_key(caller, name)
         received_as = received[key][0] if key in received else None
         try:
+            if received_as is None and name in over_since_midnight:
+                assert (story["state"], story["filled"]) == ("CANCELLED", 0), "no fill, and over"
+                continue
             _confirmed(received_as, views.get(key), story, doubtful=name in in_doubt)
         except AssertionError as error:
             message = f"{name}: {error}; ledger {received_as}; gateway {views.get(key)}; told {dict(story)}"

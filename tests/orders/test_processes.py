@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 from tests.end_to_end.processes import until
@@ -69,28 +68,6 @@ def test_redis_wiped_while_no_worker_runs(house: FaultHouse) -> None:
     assert house.settled(name, "WORKING")["client_order_id"] == name
     assert house.place(name, quantity=3)["error"].startswith("KEY_REUSED: ")
     assert len(house.sent(name)) == 1
-
-
-def test_a_stand_by_takes_over_from_a_stopped_worker_whose_epoch_is_refused(house: FaultHouse) -> None:
-    house.arm("in-file=stop")
-    name = house.name()
-    answer = house.placing(name)
-    until(lambda: house.stage(name) == "QUEUED", 10, "the order on its way")
-    old, standby = house.worker, house.another_worker("standby")
-    standby.start()
-    try:
-        until(lambda: "this worker leads" in standby.said, 10, "the stand-by taking over", standby.tail)
-        old.signal(signal.SIGCONT)
-        until(lambda: "another worker leads" in old.said, 10, "the old worker standing by", old.tail)
-        assert answer.result(40)
-        serves(house)
-        assert house.place(name)["state"] == "WORKING"
-        assert house.settled(name, "WORKING")["may_resubmit"] is False
-        assert len(house.sent(name)) == 1
-    finally:
-        standby.kill()
-        old.kill()
-        house.worker = house.another_worker("worker")
 
 
 def test_queued_past_its_deadline_it_is_expired(house: FaultHouse) -> None:

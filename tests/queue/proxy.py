@@ -28,6 +28,8 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._lose_reply_to: bytes | None = None
+        self._carrying = b""
+        self._then_cut = False
         self._lose_command: bytes | None = None
         self._cut = False
         self.port = 0
@@ -38,8 +40,12 @@ class Proxy:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def lose_reply_to(self, command: bytes) -> None:
-        """Break the connection instead of delivering the next reply to such a command, one now under way included."""
+    def lose_reply_to(self, command: bytes, *, carrying: bytes = b"", then_cut: bool = False) -> None:
+        """Break the connection instead of delivering the next reply to such a command, one now under way included.
+
+        With ``carrying`` only a reply that has this in it; with ``then_cut`` every connection goes with it.
+        """
+        self._carrying, self._then_cut = carrying, then_cut
         self._lose_reply_to = command
         self.lost.clear()
 
@@ -111,9 +117,11 @@ class Proxy:
     async def _downwards(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, said: list[bytes]) -> None:
         while data := await reader.read(CHUNK):
             chosen = self._lose_reply_to is not None and self._lose_reply_to in said[0]
-            if chosen and not data.startswith(b"-NOSCRIPT"):
+            if chosen and self._carrying in data and not data.startswith(b"-NOSCRIPT"):
                 self._lose_reply_to = None
                 self.lost.set()
+                if self._then_cut:
+                    self.cut()
                 return
             writer.write(data)
             await writer.drain()
