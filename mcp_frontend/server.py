@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastmcp import FastMCP
+from fastmcp.tools.base import Tool
 
 from mcp_frontend.guard import CleanErrors
-from mcp_frontend.tools import BridgeTool
 from shared import VERSION
 
 INSTRUCTIONS = """\
@@ -19,7 +19,7 @@ An order's answer has state, may_resubmit and next_step: follow next_step. Give 
 own; repeating a call with it never places a second order."""
 
 
-def build_server(name: str, tools: Iterable[BridgeTool]) -> FastMCP[Any]:
+def build_server(name: str, tools: Iterable[Tool]) -> FastMCP[Any]:
     """A server that offers the tools."""
     offered = list(tools)
     server: FastMCP[Any] = FastMCP(
