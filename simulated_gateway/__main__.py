@@ -1,11 +1,13 @@
-"""`python -m simulated_gateway`: a stand-in for IB Gateway on this machine."""
+"""`python -m simulated_gateway`: a stand-in for IB Gateway on this machine.
+
+`record` writes down what a client and any gateway say to each other, `replay` answers a client from such a file.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,10 +17,16 @@ from pathlib import Path
 from simulated_gateway.clock import Clock, ManualClock, SystemClock
 from simulated_gateway.config import HIGHEST_VERSION, GatewayConfig
 from simulated_gateway.gateway import SimulatedGateway
+from simulated_gateway.playing import command as playing
+from simulated_gateway.recording import command as recording
+from simulated_gateway.waiting import interrupted
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m simulated_gateway", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    recording.add_arguments(commands.add_parser("record", help="stand between a client and a gateway, and record"))
+    playing.add_arguments(commands.add_parser("replay", help="answer a client from a recording"))
     parser.add_argument("--host", default="127.0.0.1", help="where to listen")
     parser.add_argument("--port", type=int, default=4004, help="the API's port; 0 lets the machine choose")
     parser.add_argument("--control-port", type=int, help="the control port (HTTP and JSON); none by default")
@@ -60,17 +68,13 @@ def _config(arguments: argparse.Namespace) -> GatewayConfig:
 
 
 async def _run(config: GatewayConfig, clock: Clock) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
     async with SimulatedGateway(config, clock) as gateway:
         control = f", control on {config.host}:{gateway.control_port}" if gateway.control_port else ""
         print(
             f"simulated gateway listening on {config.host}:{gateway.port} ({','.join(config.accounts)}){control}",
             flush=True,
         )
-        await stop.wait()
+        await interrupted()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if arguments.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    if arguments.command is not None:
+        return recording.run(arguments) if arguments.command == "record" else playing.run(arguments)
     try:
         config = _config(arguments)
         clock = SystemClock() if arguments.at is None else ManualClock(arguments.at, running=True)

@@ -1,0 +1,1 @@
+"""Answers a client from a recording."""

@@ -1,0 +1,1 @@
+"""Records what a client and a gateway say to each other."""
