@@ -105,6 +105,11 @@ class GatewayLink(LinkListener):
             )
         return session
 
+    def synchronise_again(self, why: str) -> None:
+        """Read anew what the gateway has, as after a connection; if it does not answer, the connection is cut."""
+        log.warning("gateway link: synchronising again: %s", why)
+        self._resync.set()
+
     async def run(self) -> None:
         """Connect and reconnect until cancelled."""
         try:

@@ -300,6 +300,9 @@ class Placer:
         if record.state is OrderState.PENDING and not self._link.alive:
             record.lost = True
         await self._recorder.record(record, None)
+        if record.state is OrderState.PENDING:
+            # Not a word of it: its place in the gateway's lists, or its absence there, tells what became of it.
+            self._link.synchronise_again(f"order {order.key} is not acknowledged")
         return answers.order_result(record, order.client_order_id, order.note)
 
     async def _again(self, order: Order, known: StoredOrder, mark: str) -> OrderResult:

@@ -10,6 +10,7 @@ import pytest
 from broker_worker.orders import placing
 from shared.contract.orders import OrderResult, OrderState
 from shared.errors import Unavailable
+from shared.order_records import order_key
 
 from .harness import Bridge, eventually, until
 
@@ -64,13 +65,22 @@ async def test_a_pending_order_is_found_by_the_list_of_orders(bridge: Bridge) ->
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_swallowed_order_stays_pending_while_the_link_stands(bridge: Bridge) -> None:
+async def test_a_swallowed_order_is_pending_until_the_gateway_shows_no_trace_of_it(bridge: Bridge) -> None:
     bridge.control.swallow_next_order()
     answer = await bridge.call("place_limit_order", **LIMIT)
     assert answer.state is OrderState.PENDING
     assert answer.may_resubmit is False
-    assert (await bridge.call("place_limit_order", **LIMIT)).may_resubmit is False
+    found = await eventually(lambda: _again(bridge, LIMIT), lambda found: found.state is OrderState.UNKNOWN)
+    assert found.may_resubmit is False
     assert bridge.placed() == []
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_order_of_which_the_gateway_said_nothing_is_found_without_anybody_asking(bridge: Bridge) -> None:
+    bridge.control.forget_next("place")
+    assert (await bridge.call("place_limit_order", **LIMIT)).state is OrderState.PENDING
+    record = bridge.keys.order(order_key("local", "k-1"))
+    await eventually(lambda: bridge.redis.hget(record, "state"), lambda state: state == b"WORKING")
 
 
 async def test_a_swallowed_order_on_a_dropped_link_is_unknown_and_never_sent_again(bridge: Bridge) -> None:
