@@ -1,0 +1,77 @@
+"""``make torture``: thousands of schedules of several faults each, in one process on a simulated clock."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from .play import Played, play
+from .schedules import Schedule, schedule
+from .shrinking import shrunk
+
+
+def say(text: str) -> None:
+    """To whoever watches."""
+    print(text, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
+    parser.add_argument("--schedules", type=int, default=5_000, help="how many on the simulated clock")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--at-once", type=int, default=2, help="how many processes play them")
+    parser.add_argument("--seed", help="play this one alone, and show what happens in it")
+    parser.add_argument("--schedule", type=Path, help="the same with a schedule from a file")
+    return parser.parse_args()
+
+
+def fails(seed: str) -> str | None:
+    """The seed where its schedule fails; for another process."""
+    return seed if play(schedule(seed)).wrong else None
+
+
+def failing(seeds: list[str], at_once: int) -> Iterator[str]:
+    """The seeds whose schedules fail, as they are found."""
+    began = time.monotonic()
+    with ProcessPoolExecutor(at_once) as pool:
+        for number, failed in enumerate(pool.map(fails, seeds, chunksize=10), 1):
+            if failed is not None:
+                yield failed
+            if number % 500 == 0 or number == len(seeds):
+                say(f"{number} of {len(seeds)} schedules after {time.monotonic() - began:.0f} s")
+
+
+def show(played: Played) -> None:
+    """A schedule, what happened in it, and what was wrong."""
+    say(played.schedule.text())
+    say("\n".join(played.log))
+    for wrong in played.wrong:
+        say(f"WRONG: {wrong}")
+
+
+def main() -> int:
+    """Play, and say what failed; the exit code says whether anything did."""
+    options = arguments()
+    if options.seed is not None or options.schedule is not None:
+        chosen = Schedule.read(options.schedule.read_text()) if options.schedule else schedule(options.seed)
+        played = play(chosen)
+        show(played)
+        return int(bool(played.wrong))
+    seeds = [str(options.first + number) for number in range(options.schedules)]
+    failed = []
+    for seed in failing(seeds, options.at_once):
+        failed.append(seed)
+        shortest = shrunk(schedule(seed), lambda candidate: bool(play(candidate).wrong))
+        show(play(shortest))
+        say(f"Seed {seed} fails; the above is its shortest form. The whole: scripts/torture --seed {seed}")
+    say(f"{len(seeds)} schedules, {len(failed)} failed{': ' if failed else ''}{' '.join(failed)}")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
