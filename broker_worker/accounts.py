@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from decimal import Decimal, InvalidOperation
 from typing import cast
@@ -13,7 +14,15 @@ from broker_worker.positions import PositionBook
 from broker_worker.single_flight import FreshFlight
 from shared import clock
 from shared.contract import Call
-from shared.contract.accounts import AccountAmount, AccountSummary, AccountTools, Position
+from shared.contract.accounts import (
+    AccountAmount,
+    AccountPnl,
+    AccountSummary,
+    AccountTools,
+    Position,
+    PositionPnl,
+    ProfitAndLoss,
+)
 from shared.contract.answers import Listing
 from shared.errors import InvalidArgument, WrongAccount
 
@@ -50,6 +59,7 @@ class AccountDesk(AccountTools):
         self._link = link
         self._positions = positions
         self._flight = FreshFlight(self._summary)
+        self._base_currencies: dict[str, str] = {}
 
     async def get_account_summary(self, call: Call, account: str | None = None) -> AccountSummary:
         """See the contract."""
@@ -83,6 +93,46 @@ class AccountDesk(AccountTools):
         holdings = await self._positions.valued(session, accounts_meant(self._link, account))
         rows = [holding.as_position() for holding in holdings]
         return Listing[Position].page(rows, cursor=cursor, as_of=clock.now())
+
+    async def get_pnl(
+        self, call: Call, account: str | None = None, con_id: int | None = None, cursor: str | None = None
+    ) -> ProfitAndLoss:
+        """See the contract."""
+        session = self._link.session
+        names = accounts_meant(self._link, account)
+        profits, holdings, bases = await asyncio.gather(
+            self._positions.profits(session, names), self._positions.valued(session, names), self._bases()
+        )
+        rows = [holding.as_pnl() for holding in holdings if con_id in {None, holding.contract.conId}]
+        page = Listing[PositionPnl].page(rows, cursor=cursor, as_of=clock.now())
+        totals = [
+            AccountPnl(
+                account=profit.account,
+                daily=profit.daily,
+                unrealized=profit.unrealized,
+                realized=profit.realized,
+                currency=bases.get(profit.account),
+                as_of=profit.updated,
+            )
+            for profit in profits
+        ]
+        note = None if rows or con_id is None else f"con_id {con_id} is not held"
+        return ProfitAndLoss(
+            items=page.items,
+            count=page.count,
+            truncated=page.truncated,
+            next_cursor=page.next_cursor,
+            as_of=page.as_of,
+            note=note,
+            accounts=totals,
+        )
+
+    async def _bases(self) -> dict[str, str]:
+        """Each account's base currency; it does not change while the worker lives."""
+        if not self._base_currencies.keys() >= set(self._link.accounts):
+            rows = await self._flight.do()
+            self._base_currencies = {row[0]: row[3] for row in rows if row[1] == "NetLiquidation" and row[3]}
+        return self._base_currencies
 
     async def _summary(self) -> list[Row]:
         """Every account's values. Subscriptions are scarce (two at once), so it is taken back at once."""

@@ -13,7 +13,9 @@ from typing import Any
 
 from broker_worker.accounts import AccountDesk
 from broker_worker.beacon import keep_status
-from broker_worker.contracts import ContractBook, ContractDesk
+from broker_worker.cache_file import CacheFile
+from broker_worker.contract_desk import ContractDesk
+from broker_worker.contracts import ContractBook
 from broker_worker.durability import DurabilityWatch
 from broker_worker.gateway.budget import MessageBudget
 from broker_worker.gateway.link import GatewayLink, LinkConfig
@@ -65,6 +67,7 @@ class BrokerWorker:
     placer: Placer
     recorder: Recorder
     sent_file: SentFile
+    cache_file: CacheFile
     jobs: JobWorker
     outages: Outages
     durability: DurabilityWatch
@@ -92,6 +95,7 @@ class BrokerWorker:
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then drain: no new jobs, what runs is finished, the lease is given back."""
         await self.sent_file.open()
+        await self.cache_file.open()
         serving = [_task(self.jobs.run(), "jobs")]
         supporting = [
             _task(self.lease.keep(), "lease"),
@@ -115,6 +119,7 @@ class BrokerWorker:
         finally:
             await _cancel([stopping, *serving, *supporting])
             await self.sent_file.close()
+            await self.cache_file.close()
             await self.store.close()
         for task in [*serving, *supporting]:
             if not task.cancelled() and (error := task.exception()) is not None:
@@ -153,6 +158,7 @@ def build(
     journal = Journal(store, keys, lambda: lease.holder)
     audit = Audit(store, keys)
     sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
+    cache_file = CacheFile(settings.state_dir / f"{settings.gateway_session}.market.sqlite3")
     recorder = Recorder(book, journal)
     reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
     live = settings.ibkr_trading_mode == "live"
@@ -165,7 +171,7 @@ def build(
         quotes,
         [book.synchronise, positions.synchronise, reconciler.synchronise, quotes.synchronise],
     )
-    contracts = ContractBook(link)
+    contracts = ContractBook(link, cache_file)
     finder = OrderFinder(book, journal)
     placer = Placer(
         link,
@@ -184,8 +190,8 @@ def build(
     handlers: dict[type[Toolset], Toolset] = {
         AccountTools: AccountDesk(link, positions),
         OrderTools: OrderDesk(link, contracts, book, finder, placer, changer, recorder),
-        MarketDataTools: MarketDataDesk(link, contracts, quotes),
-        ContractTools: ContractDesk(link),
+        MarketDataTools: MarketDataDesk(link, contracts, quotes, cache_file),
+        ContractTools: ContractDesk(link, contracts),
         **(further or {}),
     }
     check_served(handlers)
@@ -205,6 +211,7 @@ def build(
         placer=placer,
         recorder=recorder,
         sent_file=sent_file,
+        cache_file=cache_file,
         jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, journal, durability, link.settled)),
         outages=outages,
         durability=durability,

@@ -1,36 +1,66 @@
-"""Which contract a call means, and the search for contracts."""
+"""Which contract a call means: looked up once, checked against all that was said, and remembered."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ib_async import Contract
+from pydantic import TypeAdapter
 
+from broker_worker.cache_file import CacheFile
 from broker_worker.gateway.budget import Lane
-from broker_worker.gateway.convert import exact
+from broker_worker.gateway.convert import exact, wire_number
 from broker_worker.gateway.link import GatewayLink
+from broker_worker.gateway.waiting import IMPATIENT, Patience
 from broker_worker.single_flight import SingleFlight
-from shared import clock
-from shared.contract import Call
-from shared.contract.answers import Listing
+from shared import clock, json_text
 from shared.contract.arguments import ContractQuery
-from shared.contract.contracts import ContractCandidate, ContractTools
-from shared.errors import AmbiguousContract, GatewayRefused, InvalidArgument, UnknownContract
+from shared.errors import AmbiguousContract, InvalidArgument, UnknownContract
 
 if TYPE_CHECKING:
-    from ib_async import ContractDescription, ContractDetails
+    from ib_async import ContractDetails
 
 SECONDS = 8.0
-KEEP_SECONDS = 6 * 3600.0
-"""Contract details change with corporate actions, overnight."""
 KEEP_MOST = 2_000
 
 _SMART_TYPES = frozenset({"STK", "OPT", "WAR", "BAG", "CFD", "BOND", "FUND"})
 """Types that SMART can route; the others are looked for at every exchange and used where they are found."""
+_NEW_YORK = ZoneInfo("America/New_York")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One contract as the gateway lists it; absent words are empty, absent numbers None."""
+
+    con_id: int
+    symbol: str
+    sec_type: str
+    exchange: str
+    primary_exchange: str
+    currency: str
+    expiry: str
+    """Last trading day, ``yyyymmdd``."""
+    strike: Decimal | None
+    right: str
+    multiplier: str
+    local_symbol: str
+    trading_class: str
+    long_name: str
+    market_name: str
+    min_tick: Decimal | None
+    size_increment: Decimal | None
+    valid_exchanges: tuple[str, ...]
+    time_zone: str | None
+    """The exchange's zone by its IANA name, where the gateway gives one that is known."""
+    liquid_hours: str
+    """Regular hours of the next days, in the exchange's zone. Source: TWS API, ContractDetails.liquidHours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,51 +69,103 @@ class Resolved:
 
     contract: Contract
     """With its con_id and the exchange to use; its currency is that of every price."""
-    min_tick: Decimal | None
-    size_increment: Decimal | None
-    time_zone: str | None
-    """The exchange's zone by its IANA name, where the gateway gives one that is known."""
-    long_name: str
+    listed: Listed
+
+    @property
+    def min_tick(self) -> Decimal | None:
+        """The smallest step of its price."""
+        return self.listed.min_tick
+
+    @property
+    def size_increment(self) -> Decimal | None:
+        """The smallest step of a quantity."""
+        return self.listed.size_increment
+
+    @property
+    def time_zone(self) -> str | None:
+        """The exchange's zone."""
+        return self.listed.time_zone
+
+    @property
+    def long_name(self) -> str:
+        """The company's or product's name."""
+        return self.listed.long_name
+
+
+_ROWS = TypeAdapter(list[Listed])
 
 
 class ContractBook:
-    """Resolves what a call says to exactly one contract, and remembers it."""
+    """Resolves what a call says to exactly one contract; what it finds is kept, over restarts too, until the night."""
 
-    def __init__(self, link: GatewayLink) -> None:
+    def __init__(self, link: GatewayLink, file: CacheFile) -> None:
         self._link = link
-        self._known: OrderedDict[Hashable, tuple[float, Resolved]] = OrderedDict()
-        self._flight = SingleFlight[Hashable, Resolved]()
+        self._file = file
+        self._known: OrderedDict[str, tuple[float, list[Listed]]] = OrderedDict()
+        self._flight = SingleFlight[str, list[Listed]]()
 
-    async def resolve(self, query: ContractQuery) -> Resolved:
+    async def resolve(self, query: ContractQuery, patience: Patience = IMPATIENT) -> Resolved:
         """The contract that is meant. Raises ``UnknownContract``, or ``AmbiguousContract`` naming the candidates."""
-        known = self._known.get(query.identity)
-        if known is not None and clock.monotonic() - known[0] < KEEP_SECONDS:
-            self._known.move_to_end(query.identity)
-            return known[1]
-        resolved = await self._flight.do(query.identity, lambda: self._look_up(query))
-        self._known[query.identity] = (clock.monotonic(), resolved)
-        if len(self._known) > KEEP_MOST:
-            self._known.popitem(last=False)
-        return resolved
+        fitting = await self.all(query, patience)
+        if len({listed.con_id for listed in fitting}) > 1:
+            raise AmbiguousContract(f"{describe(query)} could be {_candidates(fitting)}")
+        return resolved(query, fitting[0])
 
-    async def _look_up(self, query: ContractQuery) -> Resolved:
-        session = self._link.session
+    async def all(self, query: ContractQuery, patience: Patience = IMPATIENT) -> list[Listed]:
+        """Every contract that fits, at least one; raises ``UnknownContract`` where none does."""
         asked = as_asked(query)
+        found = await self.listed(asked, patience)
+        fitting = [listed for listed in found if fits(query, listed)]
+        if not fitting:
+            raise UnknownContract(f"IBKR knows no {describe(query)}" if not found else _contradiction(query, found))
+        return fitting
+
+    async def listed(self, asked: Contract, patience: Patience = IMPATIENT) -> list[Listed]:
+        """What the gateway lists for this, without doubt about what is meant; empty for what it does not know."""
+        key = _key(asked)
+        known = self._known.get(key)
+        if known is not None and clock.now().timestamp() < known[0]:
+            self._known.move_to_end(key)
+            return known[1]
+        return await self._flight.do(key, lambda: self._look_up(key, asked, patience))
+
+    async def _look_up(self, key: str, asked: Contract, patience: Patience) -> list[Listed]:
+        if (stored := await self._file.get(key)) is not None:
+            found, until = _ROWS.validate_json(stored.body), stored.until
+        else:
+            found, until = await self._ask(asked, patience), 0.0
+            if found:
+                until = until_night(found[0].time_zone)
+                await self._file.put(key, _ROWS.dump_json(found), until)
+        if found:
+            self._known[key] = (until, found)
+            if len(self._known) > KEEP_MOST:
+                self._known.popitem(last=False)
+        return found
+
+    async def _ask(self, asked: Contract, patience: Patience) -> list[Listed]:
+        session = self._link.session
         try:
             found = cast(
                 "list[ContractDetails]",
                 await session.ask(
-                    Lane.QUOTE, SECONDS, lambda request: session.client.reqContractDetails(request, asked)
+                    Lane.QUOTE,
+                    SECONDS,
+                    lambda request: session.client.reqContractDetails(request, asked),
+                    patience=patience,
                 ),
             )
         except UnknownContract:
-            found = []
-        fitting = [details for details in found if details.contract is not None and fits(query, details.contract)]
-        if not fitting:
-            raise UnknownContract(f"IBKR knows no {describe(query)}" if not found else _contradiction(query, found))
-        if len({details.contract.conId for details in fitting if details.contract}) > 1:
-            raise AmbiguousContract(f"{describe(query)} could be {_candidates(fitting)}")
-        return _resolved(query, fitting[0])
+            return []
+        # Hundreds of options of one expiration must not hold up the others.
+        return await asyncio.to_thread(_all_listed, found) if len(found) > 50 else _all_listed(found)
+
+
+def until_night(zone: str | None, now: datetime | None = None) -> float:
+    """When what is listed may change, in Unix seconds: overnight, in the exchange's zone."""
+    local = (now or clock.now()).astimezone(ZoneInfo(zone) if zone else _NEW_YORK)
+    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), local.tzinfo)
+    return midnight.timestamp()
 
 
 def as_asked(query: ContractQuery) -> Contract:
@@ -99,17 +181,26 @@ def as_asked(query: ContractQuery) -> Contract:
         exchange=exchange,
         currency=query.currency,
         primaryExchange=query.primary_exchange or "",
+        lastTradeDateOrContractMonth=query.expiry or "",
+        strike=wire_number(query.strike) if query.strike else 0.0,
+        right=query.right or "",
+        multiplier=json_text.decimal_text(query.multiplier) if query.multiplier else "",
     )
 
 
-def fits(query: ContractQuery, contract: Contract) -> bool:
+def fits(query: ContractQuery, listed: Listed) -> bool:
     """Whether a found contract agrees with all the caller said: a con_id with another symbol is a mistake."""
     said = query.explicit
     return (
-        ("symbol" not in said or not query.symbol or contract.symbol == query.symbol)
-        and ("currency" not in said or contract.currency == query.currency)
-        and ("sec_type" not in said or contract.secType == query.sec_type)
-        and (query.primary_exchange is None or contract.primaryExchange in {query.primary_exchange, ""})
+        ("symbol" not in said or not query.symbol or listed.symbol == query.symbol)
+        and ("currency" not in said or listed.currency == query.currency)
+        and ("sec_type" not in said or listed.sec_type == query.sec_type)
+        and (query.primary_exchange is None or listed.primary_exchange in {query.primary_exchange, ""})
+        # A month was answered by the gateway itself: some futures expire in the month before their own.
+        and (query.expiry is None or len(query.expiry) == len("yyyymm") or listed.expiry == query.expiry)
+        and (query.strike is None or listed.strike == query.strike)
+        and (query.right is None or listed.right == query.right)
+        and (query.multiplier is None or exact(listed.multiplier) == query.multiplier)
     )
 
 
@@ -117,86 +208,104 @@ def describe(query: ContractQuery) -> str:
     """The query in words."""
     if query.con_id is not None:
         return f"contract with con_id {query.con_id}"
+    when = f" {query.expiry}" if query.expiry else ""
+    strike = f" {json_text.decimal_text(query.strike)}" if query.strike else ""
     where = f" on {query.primary_exchange}" if query.primary_exchange else ""
     at = f" at {query.exchange}" if query.exchange != "SMART" else ""
-    return f"{query.sec_type} {query.symbol} in {query.currency}{where}{at}"
+    return f"{query.sec_type} {query.symbol}{when}{strike}{query.right or ''} in {query.currency}{where}{at}"
 
 
-def name(contract: Contract) -> str:
+def name(listed: Listed) -> str:
     """A contract in words, with the con_id that names it."""
-    where = contract.primaryExchange or contract.exchange
-    when = f" {contract.lastTradeDateOrContractMonth}" if contract.lastTradeDateOrContractMonth else ""
-    strike = f" {contract.strike:g}{contract.right}" if contract.strike else ""
-    return f"{contract.symbol} {contract.secType}{when}{strike} {where} {contract.currency} (con_id {contract.conId})"
+    when = f" {listed.expiry}" if listed.expiry else ""
+    strike = f" {json_text.decimal_text(listed.strike)}{listed.right}" if listed.strike else ""
+    where = listed.primary_exchange or listed.exchange
+    return f"{listed.symbol} {listed.sec_type}{when}{strike} {where} {listed.currency} (con_id {listed.con_id})"
 
 
-def _candidates(found: list[ContractDetails], most: int = 5) -> str:
-    names = list(dict.fromkeys(name(details.contract) for details in found if details.contract))
+def resolved(query: ContractQuery, listed: Listed) -> Resolved:
+    """The contract with the exchange to use; raises ``InvalidArgument`` for one it is not traded at."""
+    if "exchange" in query.explicit and query.exchange != "SMART":
+        exchange = query.exchange
+    else:
+        exchange = "SMART" if listed.sec_type in _SMART_TYPES else listed.exchange
+    if listed.valid_exchanges and exchange not in listed.valid_exchanges:
+        raise InvalidArgument(
+            f"{listed.symbol} is not traded at {exchange}",
+            action=f"use one of {', '.join(listed.valid_exchanges[:12])}",
+        )
+    return Resolved(wire_contract(listed, exchange), listed)
+
+
+def wire_contract(listed: Listed, exchange: str) -> Contract:
+    """The contract as requests and orders carry it."""
+    return Contract(
+        conId=listed.con_id,
+        symbol=listed.symbol,
+        secType=listed.sec_type,
+        exchange=exchange,
+        primaryExchange=listed.primary_exchange,
+        currency=listed.currency,
+        lastTradeDateOrContractMonth=listed.expiry,
+        strike=wire_number(listed.strike) if listed.strike else 0.0,
+        right=listed.right,
+        multiplier=listed.multiplier,
+        localSymbol=listed.local_symbol,
+        tradingClass=listed.trading_class,
+    )
+
+
+def _key(asked: Contract) -> str:
+    return "contract:" + "|".join(
+        str(part)
+        for part in (
+            *(asked.conId, asked.symbol, asked.secType, asked.exchange, asked.primaryExchange, asked.currency),
+            *(asked.lastTradeDateOrContractMonth, asked.strike, asked.right, asked.multiplier, asked.tradingClass),
+        )
+    )
+
+
+def _candidates(found: list[Listed], most: int = 5) -> str:
+    names = list(dict.fromkeys(name(listed) for listed in found))
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return "; ".join(names[:most]) + more
 
 
-def _contradiction(query: ContractQuery, found: list[ContractDetails]) -> str:
+def _contradiction(query: ContractQuery, found: list[Listed]) -> str:
     return f"what was given with it does not fit {describe(query)}, which is {_candidates(found, 1)}"
 
 
-def _resolved(query: ContractQuery, details: ContractDetails) -> Resolved:
-    contract = details.contract
-    if contract is None:
-        raise UnknownContract(f"IBKR gave no contract for {describe(query)}")
-    if "exchange" in query.explicit and query.exchange != "SMART":
-        exchange = query.exchange
-    else:
-        exchange = "SMART" if contract.secType in _SMART_TYPES else contract.exchange
-    contract.exchange = exchange
-    valid = details.validExchanges.split(",") if details.validExchanges else []
-    if valid and exchange not in valid:
-        raise InvalidArgument(
-            f"{contract.symbol} is not traded at {exchange}", action=f"use one of {', '.join(valid[:12])}"
-        )
-    return Resolved(
-        contract=contract,
-        min_tick=exact(details.minTick) or None,
-        size_increment=exact(details.sizeIncrement) or None,
-        time_zone=details.timeZoneId or None,
-        long_name=details.longName,
-    )
+@cache
+def _known_zone(zone: str) -> str | None:
+    try:
+        return ZoneInfo(zone).key if zone else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
 
 
-class ContractDesk(ContractTools):
-    """Answers searches."""
-
-    def __init__(self, link: GatewayLink) -> None:
-        self._link = link
-        self._flight = SingleFlight[str, list["ContractDescription"]]()
-
-    async def search_contracts(self, call: Call, pattern: str) -> Listing[ContractCandidate]:
-        """See the contract."""
-        found = await self._flight.do(pattern, lambda: self._search(pattern))
-        rows = [_candidate(description) for description in found if description.contract]
-        return Listing[ContractCandidate].page(rows, cursor=None, as_of=clock.now())
-
-    async def _search(self, pattern: str) -> list[ContractDescription]:
-        session = self._link.session
-        try:
-            found = await session.ask(
-                Lane.QUOTE, SECONDS, lambda request: session.client.reqMatchingSymbols(request, pattern)
-            )
-        except UnknownContract:
-            return []
-        except GatewayRefused as refused:
-            raise InvalidArgument(f"IBKR did not take the pattern: {refused.fact}") from refused
-        return cast("list[ContractDescription]", found)
+def _all_listed(found: list[ContractDetails]) -> list[Listed]:
+    return [_listed(details, details.contract) for details in found if details.contract is not None]
 
 
-def _candidate(description: ContractDescription) -> ContractCandidate:
-    contract = cast("Contract", description.contract)
-    return ContractCandidate(
+def _listed(details: ContractDetails, contract: Contract) -> Listed:
+    return Listed(
         con_id=contract.conId,
         symbol=contract.symbol,
-        description=contract.description or None,
         sec_type=contract.secType,
-        primary_exchange=contract.primaryExchange or None,
-        currency=contract.currency or None,
-        derivative_sec_types=[kind for kind in description.derivativeSecTypes if kind],
+        exchange=contract.exchange,
+        primary_exchange=contract.primaryExchange,
+        currency=contract.currency,
+        expiry=contract.lastTradeDateOrContractMonth[:8],
+        strike=exact(contract.strike) or None,
+        right=contract.right if contract.right in {"C", "P"} else "",
+        multiplier=contract.multiplier,
+        local_symbol=contract.localSymbol,
+        trading_class=contract.tradingClass,
+        long_name=details.longName,
+        market_name=details.marketName,
+        min_tick=exact(details.minTick) or None,
+        size_increment=exact(details.sizeIncrement) or None,
+        valid_exchanges=tuple(details.validExchanges.split(",")) if details.validExchanges else (),
+        time_zone=_known_zone(details.timeZoneId),
+        liquid_hours=details.liquidHours,
     )

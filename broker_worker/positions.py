@@ -13,7 +13,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import PositionListener
 from broker_worker.gateway.convert import exact, exact_or_zero
 from shared import clock
-from shared.contract.accounts import Position
+from shared.contract.accounts import Position, PositionPnl
 
 if TYPE_CHECKING:
     from ib_async import Contract
@@ -37,8 +37,24 @@ class Holding:
     market_value: Decimal | None = None
     unrealized: Decimal | None = None
     realized: Decimal | None = None
+    daily: Decimal | None = None
     pnl_request: int | None = None
     valued: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def as_pnl(self) -> PositionPnl:
+        """Its profit as the contract shows it."""
+        return PositionPnl(
+            account=self.account,
+            symbol=self.contract.symbol,
+            con_id=self.contract.conId,
+            quantity=self.quantity,
+            daily=self.daily,
+            unrealized=self.unrealized,
+            realized=self.realized,
+            market_value=self.market_value,
+            currency=self.contract.currency,
+            as_of=self.updated,
+        )
 
     def as_position(self) -> Position:
         """The holding as the contract shows it."""
@@ -63,17 +79,33 @@ class Holding:
         )
 
 
+@dataclass(slots=True)
+class AccountProfit:
+    """One account's profit, kept up by the gateway."""
+
+    account: str
+    daily: Decimal | None = None
+    unrealized: Decimal | None = None
+    realized: Decimal | None = None
+    updated: datetime | None = None
+    valued: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class PositionBook(PositionListener):
     """All holdings. Their number is bounded by what the accounts hold."""
 
     def __init__(self) -> None:
         self._holdings: dict[tuple[str, int], Holding] = {}
         self._by_request: dict[int, Holding] = {}
+        self._profits: dict[str, AccountProfit] = {}
+        self._profit_requests: dict[int, AccountProfit] = {}
 
     async def synchronise(self, session: Session) -> None:
         """Read all holdings anew; the gateway keeps sending changes until the session ends."""
         self._holdings.clear()
         self._by_request.clear()
+        self._profits.clear()
+        self._profit_requests.clear()
         await session.ask_named("positions", Lane.ACCOUNT, SYNC_SECONDS, session.client.reqPositions)
 
     def quantity(self, account: str, con_id: int) -> Decimal:
@@ -88,12 +120,28 @@ class PositionBook(PositionListener):
         for holding in holdings:
             if holding.pnl_request is None:
                 await self._subscribe(session, holding)
-        waits = [asyncio.ensure_future(holding.valued.wait()) for holding in holdings if not holding.valued.is_set()]
-        if waits:
-            await asyncio.wait(waits, timeout=PATIENCE)
-            for wait in waits:
-                wait.cancel()
+        await _all_set(holding.valued for holding in holdings)
         return holdings
+
+    async def profits(self, session: Session, accounts: Iterable[str]) -> list[AccountProfit]:
+        """The profit of these accounts, where the gateway gives it in time."""
+        wanted = [await self._profit(session, account) for account in accounts]
+        await _all_set(profit.valued for profit in wanted)
+        return wanted
+
+    async def _profit(self, session: Session, account: str) -> AccountProfit:
+        profit = self._profits.get(account)
+        if profit is None:
+            profit = self._profits[account] = AccountProfit(account)
+            request = session.client.getReqId()
+            self._profit_requests[request] = profit
+            try:
+                await session.tell(Lane.ACCOUNT, lambda: session.client.reqPnL(request, account, ""))
+            except BaseException:
+                self._profits.pop(account, None)
+                self._profit_requests.pop(request, None)
+                raise
+        return profit
 
     async def _subscribe(self, session: Session, holding: Holding) -> None:
         request = holding.pnl_request = session.client.getReqId()
@@ -123,11 +171,28 @@ class PositionBook(PositionListener):
             holding.valued.clear()
         holding.quantity, holding.average_cost, holding.updated = amount, exact(average_cost), now
 
-    def on_pnl(self, request: int, unrealized: float, realized: float, value: float) -> None:
+    def on_account_pnl(self, request: int, daily: float, unrealized: float, realized: float) -> None:
+        """One account's profit, in its base currency."""
+        if (profit := self._profit_requests.get(request)) is not None:
+            profit.daily, profit.unrealized, profit.realized = exact(daily), exact(unrealized), exact(realized)
+            profit.updated = clock.now()
+            profit.valued.set()
+
+    def on_pnl(self, request: int, daily: float, unrealized: float, realized: float, value: float) -> None:
         """One holding's profit and worth."""
         holding = self._by_request.get(request)
         if holding is None:
             return
+        holding.daily = exact(daily)
         holding.unrealized, holding.realized, holding.market_value = exact(unrealized), exact(realized), exact(value)
         holding.updated = clock.now()
         holding.valued.set()
+
+
+async def _all_set(events: Iterable[asyncio.Event]) -> None:
+    """Return when all of them are set, or after a moment."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events if not event.is_set()]
+    if waits:
+        await asyncio.wait(waits, timeout=PATIENCE)
+        for wait in waits:
+            wait.cancel()

@@ -15,12 +15,16 @@ from broker_worker.settings import WorkerSettings
 from docs.compose_variables import COMPOSE_VARIABLES, compose_table
 from mcp_frontend.settings import FrontendSettings
 from shared.contract import OPERATIONS, Effect, Operation
-from shared.contract.arguments import ArgumentGroup, ContractQuery, OrderTerms
+from shared.contract.arguments import ArgumentGroup, ContractQuery, OrderTerms, UnderlyingQuery
 from shared.settings import BridgeSettings, table
 
 ROOT = Path(__file__).resolve().parent.parent
 
-GROUPS: dict[type[ArgumentGroup], str] = {ContractQuery: "CONTRACT", OrderTerms: "TERMS"}
+GROUPS: dict[type[ArgumentGroup], str] = {
+    ContractQuery: "CONTRACT",
+    UnderlyingQuery: "UNDERLYING",
+    OrderTerms: "TERMS",
+}
 """Arguments that many tools share, and what the table calls them."""
 
 BY_DEPLOYMENT = ("redis_url", "server_host", "ibkr_host", "state_dir")

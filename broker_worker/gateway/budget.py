@@ -37,14 +37,32 @@ class MessageBudget:
         """Granted to whoever has not run since: on a busy loop that takes a while, and only then is it sent."""
         self._sent: deque[float] = deque()
         self._waiting: list[tuple[Lane, int, asyncio.Future[None]]] = []
+        self._waiting_in = dict.fromkeys(Lane, 0)
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+
+    def expected(self, lane: Lane) -> tuple[int, float]:
+        """How many messages would go before one of this lane now, and in how many seconds its turn would come.
+
+        What a higher lane may ask for meanwhile is not known, so it can be later, and is seldom earlier.
+        """
+        ahead = sum(count for other, count in self._waiting_in.items() if other <= lane)
+        now = asyncio.get_running_loop().time()
+        sent = [moment for moment in self._sent if now - moment < WINDOW]
+        too_many = len(sent) + self._under_way + ahead + 1 - self._limits[lane]
+        if too_many <= 0:
+            return ahead, 0.0
+        windows, rest = divmod(too_many, self._limits[lane])
+        leaves = sent[min(rest, len(sent)) - 1] + WINDOW - now if sent and rest else 0.0
+        return ahead, windows * WINDOW + leaves
 
     async def acquire(self, lane: Lane) -> None:
         """Return when one message of this lane may be sent, at once where there is room; the caller sends it now."""
         loop = asyncio.get_running_loop()
         granted = loop.create_future()
         heapq.heappush(self._waiting, (lane, next(self._order), granted))
+        self._waiting_in[lane] += 1
+        granted.add_done_callback(lambda _: self._left(lane))
         self._grant()
         try:
             await granted
@@ -54,6 +72,9 @@ class MessageBudget:
                 self._sent.append(loop.time())
                 if self._waiting and self._timer is None:
                     self._grant()
+
+    def _left(self, lane: Lane) -> None:
+        self._waiting_in[lane] -= 1
 
     def _grant(self) -> None:
         """Grant what fits now, and come back when the oldest message has left the window."""

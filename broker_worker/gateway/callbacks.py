@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LAST_TRADE_TICKS = frozenset({45, 88})
+MODEL_TICKS = frozenset({13, 83})
+"""Live and delayed. Source: TWS API, Tick Types."""
+
 
 class OrderListener(Protocol):
     """Hears everything about orders, in the sequence it came."""
@@ -62,8 +66,11 @@ class PositionListener(Protocol):
     def on_position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
         """A holding as it is now; 0 where it was closed."""
 
-    def on_pnl(self, request: int, unrealized: float, realized: float, value: float) -> None:
+    def on_pnl(self, request: int, daily: float, unrealized: float, realized: float, value: float) -> None:
         """One holding's profit and worth."""
+
+    def on_account_pnl(self, request: int, daily: float, unrealized: float, realized: float) -> None:
+        """One account's profit, in its base currency."""
 
 
 class QuoteListener(Protocol):
@@ -74,6 +81,17 @@ class QuoteListener(Protocol):
 
     def on_size(self, request: int, tick: int, size: float) -> None:
         """A size or volume."""
+
+    def on_last_trade(self, request: int, seconds: str) -> None:
+        """When the last trade was, as Unix seconds."""
+
+    def on_greeks(
+        self, request: int, volatility: float, delta: float, gamma: float, vega: float, theta: float, price: float
+    ) -> None:
+        """The model's implied volatility and greeks of an option, and its underlying's price; -1 and -2 mean none."""
+
+    def on_farm(self, code: int, text: str) -> None:
+        """A notice about the servers behind the gateway that market data comes from."""
 
     def on_data_kind(self, request: int, kind: int) -> None:
         """Which kind of data follows. Source: TWS API, market data types 1 to 4."""
@@ -137,6 +155,7 @@ class Callbacks:
         ):
             return
         else:
+            self._quotes.on_farm(code, text)
             self._link.on_notice(code, text)
 
     def currentTime(self, seconds: int) -> None:
@@ -199,10 +218,14 @@ class Callbacks:
         self._requests.end("positions")
 
     def pnlSingle(
-        self, request: int, _quantity: float, _daily: float, unrealized: float, realized: float, value: float
+        self, request: int, _quantity: float, daily: float, unrealized: float, realized: float, value: float
     ) -> None:
         """One holding's profit."""
-        self._positions.on_pnl(request, unrealized, realized, value)
+        self._positions.on_pnl(request, daily, unrealized, realized, value)
+
+    def pnl(self, request: int, daily: float, unrealized: float, realized: float) -> None:
+        """One account's profit."""
+        self._positions.on_account_pnl(request, daily, unrealized, realized)
 
     def openOrder(self, _order_id: int, contract: Contract, order: Order, state: OrderState) -> None:
         """An order that is alive, or a change of one."""
@@ -257,6 +280,29 @@ class Callbacks:
     def tickSize(self, request: int, tick: int, size: float) -> None:
         """A size of a market data line."""
         self._quotes.on_size(request, tick, size)
+
+    def tickString(self, request: int, tick: int, text: str) -> None:
+        """A word about a market data line: the last trade's time among them."""
+        if tick in LAST_TRADE_TICKS:
+            self._quotes.on_last_trade(request, text)
+
+    def tickOptionComputation(
+        self,
+        request: int,
+        tick: int,
+        _attribute: int,
+        volatility: float,
+        delta: float,
+        _price: float,
+        _dividend: float,
+        gamma: float,
+        vega: float,
+        theta: float,
+        underlying: float,
+    ) -> None:
+        """What an option's price implies; of the four computations the model's is the one that is always there."""
+        if tick in MODEL_TICKS:
+            self._quotes.on_greeks(request, volatility, delta, gamma, vega, theta, underlying)
 
     def marketDataType(self, request: int, kind: int) -> None:
         """Which kind of data a line carries from now on."""

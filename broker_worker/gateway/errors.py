@@ -25,6 +25,11 @@ CLIENT_ID_TAKEN = 326
 READ_ONLY_OR_INVALID = 321
 DELAYED_FOLLOWS = 10167
 COMPETING = 10197
+PART_MISSING = 10090
+LINES_FULL = 101
+FARM_LOST = 2103
+FARM_BACK = 2104
+"""A market data server was disconnected, and is connected again."""
 
 INFORMATION = frozenset({*range(2100, 2200), 399, 404, 2109, 10167, 10349, 10311, 10090} - {2110, 2113})
 """Remarks: the request or order they name goes on."""
@@ -46,7 +51,7 @@ CANCELLED = 202
 CANCEL_UNKNOWN = 10147
 CANCEL_TOO_LATE = 10148
 
-NOT_SUBSCRIBED = frozenset({354, 10089, 10168, 10090})
+NOT_SUBSCRIBED = frozenset({354, 10089, 10168, 10186, 10090})
 
 _BY_CODE: dict[int, type[BridgeError]] = {
     200: UnknownContract,
@@ -55,6 +60,7 @@ _BY_CODE: dict[int, type[BridgeError]] = {
     354: NotSubscribed,
     10089: NotSubscribed,
     10168: NotSubscribed,
+    10186: NotSubscribed,
     10197: CompetingSession,
     320: InvalidArgument,
     502: GatewayUnavailable,

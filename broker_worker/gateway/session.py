@@ -13,6 +13,7 @@ from broker_worker.gateway.budget import Lane, MessageBudget
 from broker_worker.gateway.callbacks import Callbacks
 from broker_worker.gateway.errors import RequestRefused, as_bridge_error
 from broker_worker.gateway.requests import Requests
+from broker_worker.gateway.waiting import IMPATIENT, Patience
 from shared.errors import BridgeError, GatewayUnavailable, TimedOut
 
 log = logging.getLogger(__name__)
@@ -65,14 +66,20 @@ class Session:
         self._requests.fail_all(GatewayUnavailable(reason))
 
     async def ask(
-        self, lane: Lane, seconds: float, send: Callable[[int], None], cancel: Callable[[int], None] | None = None
+        self,
+        lane: Lane,
+        seconds: float,
+        send: Callable[[int], None],
+        cancel: Callable[[int], None] | None = None,
+        patience: Patience = IMPATIENT,
     ) -> Any:
         """Send a request that carries an id, and wait for all of its answer.
 
         ``send`` gets the id and writes the message; ``cancel`` takes the request back where nobody waits any more.
-        Raises what the gateway's error means, ``TimedOut``, or ``GatewayUnavailable`` when the socket goes away.
+        Raises what the gateway's error means, ``TimedOut``, ``GatewayUnavailable`` when the socket goes away, and
+        ``Busy`` where the turn would come after the caller's patience.
         """
-        await self._grant(lane, seconds)
+        await self._grant(lane, seconds, patience)
         request = self.client.getReqId()
         answer = self._requests.begin(request)
         try:
@@ -101,6 +108,10 @@ class Session:
         await self._grant(lane, seconds)
         send()
 
+    def expected(self, lane: Lane) -> float:
+        """In how many seconds a message of this lane would have its turn."""
+        return self._budget.expected(lane)[1]
+
     def tell_later(self, lane: Lane, send: Callable[[], None]) -> None:
         """Send a message when the budget allows, with nobody waiting: to take back what is no longer needed."""
         task = asyncio.create_task(self._tell_quietly(lane, send))
@@ -113,7 +124,11 @@ class Session:
         except BridgeError as error:
             log.info("a message was not sent: %s", error.fact)
 
-    async def _grant(self, lane: Lane, seconds: float) -> None:
+    async def _grant(self, lane: Lane, seconds: float, patience: Patience = IMPATIENT) -> None:
+        if patience is not IMPATIENT:
+            seconds = patience.seconds
+            place, wait = self._budget.expected(lane)
+            await patience.wait_for("a turn at the gateway", place=place, seconds=wait)
         try:
             async with asyncio.timeout(seconds):
                 await self._budget.acquire(lane)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from pydantic import Field
 
 from shared.contract.answers import Answer, Item, Listing, Moment, Number
-from shared.contract.arguments import Account, Cursor
+from shared.contract.arguments import Account, ConId, Cursor
 from shared.contract.call import Call
 from shared.contract.operation import Toolset, reads
 
@@ -53,6 +53,38 @@ class Position(Item):
     as_of: Moment = Field(description="When the values were last updated, UTC.")
 
 
+class AccountPnl(Item):
+    """One account's profit."""
+
+    account: str = Field(description="Account number.")
+    daily: Number | None = Field(description="Since the previous close.")
+    unrealized: Number | None = Field(description="If all were closed now.")
+    realized: Number | None = Field(description="Taken today.")
+    currency: str | None = Field(description="The account's base currency.")
+    as_of: Moment | None = Field(description="Last update, UTC; null where the gateway gave none.")
+
+
+class PositionPnl(Item):
+    """One holding's profit."""
+
+    account: str = Field(description="Account number.")
+    symbol: str = Field(description="Symbol at IBKR.")
+    con_id: int = Field(description="The contract's number.")
+    quantity: Number = Field(description="Held; negative where short.")
+    daily: Number | None = Field(description="Since the previous close.")
+    unrealized: Number | None = Field(description="If closed now.")
+    realized: Number | None = Field(description="Taken today.")
+    market_value: Number | None = Field(description="Worth now.")
+    currency: str = Field(description="Of every amount in this row.")
+    as_of: Moment = Field(description="Last update, UTC.")
+
+
+class ProfitAndLoss(Listing[PositionPnl]):
+    """The profit of accounts, and of each holding."""
+
+    accounts: list[AccountPnl] = Field(description="Each account's totals, closed positions included.")
+
+
 class AccountTools(Toolset):
     """Balances and holdings."""
 
@@ -72,3 +104,10 @@ class AccountTools(Toolset):
         self, call: Call, account: Account | None = None, cursor: Cursor | None = None
     ) -> Listing[Position]:
         """Holdings with market value and P&L, of one account or of all."""
+
+    @abstractmethod
+    @reads()
+    async def get_pnl(
+        self, call: Call, account: Account | None = None, con_id: ConId | None = None, cursor: Cursor | None = None
+    ) -> ProfitAndLoss:
+        """Daily, unrealized and realized P&L of one account or all, and of each holding or only con_id's."""

@@ -176,7 +176,45 @@ Expiration = Annotated[
 ]
 
 
+def _right(value: object) -> object:
+    word = _upper(value)
+    return {"CALL": "C", "PUT": "P"}.get(word, word) if isinstance(word, str) else value
+
+
+def _listed(value: object) -> object:
+    """Some hosts send a list as its JSON text, or one entry bare."""
+    if isinstance(value, str):
+        return [part for part in re.split(r"[\s,\[\]\"']+", value) if part]
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Symbol = Annotated[str, BeforeValidator(_upper), Field(min_length=1, max_length=40, description="Symbol at IBKR.")]
+OptionRight = Annotated[Literal["C", "P"], BeforeValidator(_right), Field(description="C (call) or P (put).")]
+ConId = Annotated[
+    int, BeforeValidator(_no_bool), Field(gt=0, le=2**31 - 1, description="The contract's number at IBKR.")
+]
+Symbols = Annotated[
+    list[Annotated[str, BeforeValidator(_as_text), BeforeValidator(_upper), Field(min_length=1, max_length=40)]],
+    BeforeValidator(_listed),
+    Field(max_length=100, description="Symbols, at most 100."),
+]
+Exchange = Annotated[
+    str, BeforeValidator(_upper), Field(max_length=20, description="Exchange; SMART routes to the best.")
+]
+Currency = Annotated[
+    str, BeforeValidator(_upper), Field(pattern=r"^[A-Z]{3,5}$", description="The contract's currency.")
+]
+TradingClass = Annotated[
+    str,
+    BeforeValidator(_upper),
+    Field(min_length=1, max_length=20, description="Such as SPXW, where there are several."),
+]
+ConIds = Annotated[
+    list[ConId], BeforeValidator(_listed), Field(max_length=100, description="Contracts by number, beside or instead.")
+]
+
+
+_DATED = frozenset({"OPT", "FUT", "FOP", "WAR", "BOND"})
 
 
 class ArgumentGroup(BaseModel):
@@ -185,20 +223,16 @@ class ArgumentGroup(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ContractQuery(ArgumentGroup):
-    """Which contract is meant: a symbol with what tells it apart, or a con_id alone."""
+class UnderlyingQuery(ArgumentGroup):
+    """Which stock, index, future or pair is meant: a symbol with what tells it apart, or a con_id alone."""
 
     symbol: Annotated[
         str,
         BeforeValidator(_upper),
         Field(max_length=40, description="Symbol, such as AAPL or EUR. Not needed with con_id."),
     ] = ""
-    exchange: Annotated[
-        str, BeforeValidator(_upper), Field(max_length=20, description="Exchange; SMART routes to the best.")
-    ] = "SMART"
-    currency: Annotated[
-        str, BeforeValidator(_upper), Field(pattern=r"^[A-Z]{3,5}$", description="The contract's currency.")
-    ] = "USD"
+    exchange: Exchange = "SMART"
+    currency: Currency = "USD"
     primary_exchange: Annotated[
         str | None,
         BeforeValidator(_upper),
@@ -232,6 +266,10 @@ class ContractQuery(ArgumentGroup):
         """The names of the arguments the caller gave; defaults do not narrow a con_id."""
         return frozenset(self.model_fields_set)
 
+    def as_contract(self) -> ContractQuery:
+        """The same as a query for any contract."""
+        return ContractQuery(**self.model_dump(include=set(self.model_fields_set)))
+
     @model_validator(mode="before")
     @classmethod
     def _forex_pair(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -244,7 +282,7 @@ class ContractQuery(ArgumentGroup):
         return {**data, "symbol": pair[1], "currency": pair[2]}
 
     @model_validator(mode="after")
-    def _named(self) -> ContractQuery:
+    def _named(self) -> UnderlyingQuery:
         if not self.symbol and self.con_id is None:
             raise ValueError("symbol or con_id is needed")
         share_class = re.fullmatch(r"([A-Z]{1,5})[.\-/]([A-Z]{1,2})", self.symbol)
@@ -252,6 +290,30 @@ class ContractQuery(ArgumentGroup):
             written, meant = self.symbol, f"{share_class[1]} {share_class[2]}"
             object.__setattr__(self, "symbol", meant)
             self._note = f"{written} is written '{meant}' at IBKR"
+        return self
+
+
+class ContractQuery(UnderlyingQuery):
+    """Which contract is meant, of any type: with expiry, strike and right for futures and options."""
+
+    expiry: Annotated[
+        str | None,
+        BeforeValidator(_as_text),
+        AfterValidator(lambda text: text.replace("-", "") if text else None),
+        Field(
+            pattern=r"^\d{4}-?\d{2}(-?\d{2})?$", description="Of a future or option: 2026-12-18, or a month 2026-12."
+        ),
+    ] = None
+    strike: Annotated[Amount | None, Field(gt=0, le=10_000_000, description="Of an option.")] = None
+    right: OptionRight | None = None
+    multiplier: Annotated[Amount | None, Field(gt=0, le=10_000_000, description="To tell apart equal contracts.")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _dated(self) -> ContractQuery:
+        if self.con_id is None and self.sec_type not in _DATED and (self.expiry or self.strike or self.right):
+            raise ValueError("expiry, strike and right need sec_type OPT, FUT or FOP")
         return self
 
 

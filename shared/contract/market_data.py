@@ -9,7 +9,23 @@ from typing import Annotated
 from pydantic import Field
 
 from shared.contract.answers import Answer, Item, Listing, Moment, MomentOrDate, Number
-from shared.contract.arguments import AwareTime, BarSize, ContractQuery, Cursor, Duration, Expiration, WhatToShow
+from shared.contract.arguments import (
+    AwareTime,
+    BarSize,
+    ConIds,
+    ContractQuery,
+    Currency,
+    Cursor,
+    Duration,
+    Exchange,
+    Expiration,
+    OptionRight,
+    SecurityType,
+    Symbols,
+    TradingClass,
+    UnderlyingQuery,
+    WhatToShow,
+)
 from shared.contract.call import Call
 from shared.contract.operation import Toolset, reads
 
@@ -38,8 +54,39 @@ class StockPrice(Answer):
         description="live; frozen (market closed: the last there was); delayed (15-20 minutes old); delayed_frozen."
     )
     timestamp: Moment = Field(description="When the newest of these values arrived, UTC.")
+    last_trade: Moment | None = Field(default=None, description="When the last trade was, UTC.")
+    missing_subscription: str | None = Field(default=None, description="What to subscribe to for live data.")
     exchange_tz: str | None = Field(description="The exchange's time zone.")
     note: str | None = Field(default=None, description="What was read differently, or is missing and why.")
+
+
+class Quote(Item):
+    """One contract's prices now."""
+
+    symbol: str = Field(description="Symbol at IBKR.")
+    con_id: int = Field(description="The contract's number.")
+    bid: Number | None = Field(description="Best bid.")
+    ask: Number | None = Field(description="Best ask.")
+    last: Number | None = Field(description="Last trade.")
+    close: Number | None = Field(description="Previous close.")
+    volume: Number | None = Field(description="Traded today.")
+    currency: str = Field(description="Currency.")
+    data_kind: DataKind = Field(description="live, frozen, delayed or delayed_frozen.")
+    timestamp: Moment = Field(description="When the newest value arrived, UTC.")
+
+
+class FailedQuote(Item):
+    """One contract without a price."""
+
+    asked: str = Field(description="The symbol or con_id as asked.")
+    error: str = Field(description="CODE: fact. Do: action. Retry: when.")
+
+
+class Quotes(Listing[Quote]):
+    """Prices in the order asked; what failed is listed with its reason."""
+
+    failed: list[FailedQuote] = Field(description="Those without a price, and why.")
+    missing_subscriptions: list[str] = Field(description="What to subscribe to for live data.")
 
 
 class HistoricalBar(Item):
@@ -72,7 +119,7 @@ class OptionChain(Item):
     multipliers: list[Number] = Field(description="Units of the underlying in one contract.")
     expirations: list[str] = Field(description="Expiration dates, yyyy-mm-dd.")
     strike_range: list[Number] = Field(description="Lowest and highest strike.")
-    strikes: list[Number] = Field(description="With expiration given: the strikes nearest to the money, at most 20.")
+    strikes: list[Number] = Field(description="With expiration given: the strikes nearest to the money.")
 
 
 class OptionChains(Listing[OptionChain]):
@@ -84,6 +131,38 @@ class OptionChains(Listing[OptionChain]):
     underlying_price: Number | None = Field(description="What the strikes were chosen around, where one was known.")
 
 
+class OptionQuote(Item):
+    """One option's prices and greeks."""
+
+    con_id: int = Field(description="The contract's number.")
+    strike: Number = Field(description="Strike.")
+    right: str = Field(description="C or P.")
+    bid: Number | None = Field(description="Best bid.")
+    ask: Number | None = Field(description="Best ask.")
+    last: Number | None = Field(description="Last trade.")
+    volume: Number | None = Field(description="Traded today.")
+    implied_volatility: Number | None = Field(description="A year, 0.25 for 25 %.")
+    delta: Number | None = Field(description="Delta.")
+    gamma: Number | None = Field(description="Gamma.")
+    vega: Number | None = Field(description="For one point of volatility.")
+    theta: Number | None = Field(description="A day.")
+    data_kind: DataKind = Field(description="live, frozen, delayed or delayed_frozen.")
+    timestamp: Moment = Field(description="When the newest value arrived, UTC.")
+
+
+class OptionQuotes(Listing[OptionQuote]):
+    """Options of one expiration around the money, by strike."""
+
+    symbol: str = Field(description="The underlying's symbol.")
+    expiration: str = Field(description="yyyy-mm-dd.")
+    trading_class: str = Field(description="Trading class.")
+    multiplier: Number | None = Field(description="Units of the underlying in one contract.")
+    currency: str = Field(description="Currency of the prices.")
+    underlying_price: Number | None = Field(description="What the strikes were chosen around.")
+    failed: list[FailedQuote] = Field(description="Those without a price, and why.")
+    missing_subscriptions: list[str] = Field(description="What to subscribe to for live data.")
+
+
 class MarketDataTools(Toolset):
     """Prices, bars and option chains."""
 
@@ -93,6 +172,20 @@ class MarketDataTools(Toolset):
     @reads(time_limit=15.0)
     async def get_stock_price(self, call: Call, contract: ContractQuery) -> StockPrice:
         """Bid, ask, last, close and volume of a stock, ETF or other contract now; says whether live or delayed."""
+
+    @abstractmethod
+    @reads(time_limit=20.0)
+    async def get_quotes(
+        self,
+        call: Call,
+        symbols: Symbols | None = None,
+        con_ids: ConIds | None = None,
+        sec_type: SecurityType = "STK",
+        exchange: Exchange = "SMART",
+        currency: Currency = "USD",
+        cursor: Cursor | None = None,
+    ) -> Quotes:
+        """Prices of up to 100 contracts in one call; sec_type, exchange and currency are those of all symbols."""
 
     @abstractmethod
     @reads(time_limit=25.0, share_for=5.0)
@@ -112,6 +205,27 @@ class MarketDataTools(Toolset):
     @abstractmethod
     @reads(time_limit=20.0, share_for=15.0)
     async def get_option_chain(
-        self, call: Call, contract: ContractQuery, expiration: Expiration | None = None, cursor: Cursor | None = None
+        self,
+        call: Call,
+        contract: UnderlyingQuery,
+        expiration: Expiration | None = None,
+        strikes: Annotated[int, Field(ge=1, le=200, description="How many strikes around the money.")] = 20,
+        cursor: Cursor | None = None,
     ) -> OptionChains:
-        """Option expirations and strike range of an underlying; with an expiration, the 20 strikes around the money."""
+        """Option expirations and strike range of an underlying; with an expiration, the strikes around the money.
+
+        Shows the SMART chain; another exchange's if exchange names it.
+        """
+
+    @abstractmethod
+    @reads(time_limit=25.0)
+    async def get_option_quotes(
+        self,
+        call: Call,
+        contract: UnderlyingQuery,
+        expiration: Expiration,
+        strikes: Annotated[int, Field(ge=1, le=40, description="How many strikes around the money.")] = 6,
+        right: OptionRight | None = None,
+        trading_class: TradingClass | None = None,
+    ) -> OptionQuotes:
+        """Prices, implied volatility and greeks of an underlying's options around the money, calls and puts."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from broker_worker.accounts import AccountDesk
 from broker_worker.bootstrap import check_served
-from broker_worker.contracts import ContractDesk
+from broker_worker.contract_desk import ContractDesk
 from broker_worker.market_data.desk import MarketDataDesk
 from broker_worker.orders.desk import OrderDesk
 from shared.contract import OPERATIONS, TOOLSETS, Call, Effect, Operation, Toolset, operations_of
@@ -73,6 +73,8 @@ def test_a_missing_method_stops_the_start() -> None:
 
 class Wrong(ContractTools):
     """Each subclass is wrong in its own way."""
+
+    get_contract_details = ContractDesk.get_contract_details
 
 
 def _wrong(method: Any) -> Toolset:

@@ -93,6 +93,14 @@ async def looking(story: Story) -> None:
     smart = next(chain for chain in chains["items"] if chain["exchange"] == "SMART")
     near = await story.ask("get_option_chain", symbol="AAPL", expiration=smart["expirations"][2])
     assert all(0 < len(chain["strikes"]) <= 20 for chain in near["items"])
+    quoted = await story.ask("get_option_quotes", symbol="AAPL", expiration=smart["expirations"][2], strikes=2)
+    assert [(row["right"], row["delta"] is not None) for row in quoted["items"]] == [("C", True), ("P", True)] * 2
+    quotes = await story.ask("get_quotes", symbols=["AAPL", "MSFT", "NOSUCH"])
+    assert ([row["symbol"] for row in quotes["items"]], len(quotes["failed"])) == (["AAPL", "MSFT"], 1)
+    futures = await story.ask("get_contract_details", symbol="ES", sec_type="FUT")
+    assert len({row["expiry"] for row in futures["items"]}) == futures["count"] > 1
+    pnl = await story.ask("get_pnl", con_id=AAPL)
+    assert (pnl["accounts"][0]["currency"], [row["symbol"] for row in pnl["items"]]) == ("USD", ["AAPL"])
     found = await story.ask("search_contracts", pattern="AAP")
     assert AAPL in [candidate["con_id"] for candidate in found["items"]]
 

@@ -13,10 +13,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.contract import OPERATIONS
-from shared.contract.accounts import AccountAmount, AccountSummary, Position
+from shared.contract.accounts import AccountAmount, AccountSummary, Position, ProfitAndLoss
 from shared.contract.answers import Listing
-from shared.contract.contracts import ContractCandidate
-from shared.contract.market_data import DataKind, HistoricalBar, HistoricalBars, OptionChain, OptionChains, StockPrice
+from shared.contract.contracts import ContractCandidate, ContractInfo
+from shared.contract.market_data import (
+    DataKind,
+    HistoricalBar,
+    HistoricalBars,
+    OptionChain,
+    OptionChains,
+    OptionQuotes,
+    Quotes,
+    StockPrice,
+)
 from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderState, handle_answer, order_answer
 from shared.contract.status import LinkState, WorkerStatus
 from shared.envelope import Envelope, error_text, result_text, unseal
@@ -102,6 +111,8 @@ _CANDIDATE = ContractCandidate(
     derivative_sec_types=["OPT"],
 )  # fmt: skip
 
+_EMPTY: dict[str, Any] = {"items": [], "count": 0, "truncated": False, "next_cursor": None, "as_of": NOON}
+
 ANSWERS: dict[str, Callable[[Mapping[str, Any]], BaseModel]] = {
     "get_account_summary": lambda _: AccountSummary(
         account="DU1234567", base_currency="USD", net_liquidation=_amount("NetLiquidation", "1000000.10"),
@@ -113,6 +124,13 @@ ANSWERS: dict[str, Callable[[Mapping[str, Any]], BaseModel]] = {
     "get_stock_price": _price,
     "get_historical_data": _bars,
     "get_option_chain": _chains,
+    "get_quotes": lambda _: Quotes(**_EMPTY, failed=[], missing_subscriptions=[]),
+    "get_option_quotes": lambda _: OptionQuotes(
+        **_EMPTY, symbol="AAPL", expiration="2026-12-18", trading_class="AAPL", multiplier=Decimal(100),
+        currency="USD", underlying_price=None, failed=[], missing_subscriptions=[],
+    ),
+    "get_contract_details": lambda _: Listing[ContractInfo].page([], cursor=None, as_of=NOON),
+    "get_pnl": lambda _: ProfitAndLoss(**_EMPTY, accounts=[]),
     "place_limit_order": _placed,
     "place_market_order": _placed,
     "place_stop_order": _placed,

@@ -99,7 +99,7 @@ async def test_switched_off_areas_are_neither_listed_nor_called(valkey: str) -> 
     async with serve(valkey, toolsets="accounts, status") as served:
         async with served.client() as client:
             assert [tool.name for tool in await client.list_tools()] == [
-                "get_account_summary", "get_positions", "get_status",
+                "get_account_summary", "get_positions", "get_pnl", "get_status",
             ]  # fmt: skip
         result = await served.call("place_market_order", {"symbol": "AAPL"})
         assert result.is_error

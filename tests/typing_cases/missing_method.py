@@ -1,6 +1,6 @@
 """A handler without a method of its area: both type checkers refuse it."""
 
-from broker_worker.contracts import ContractDesk
+from broker_worker.contract_desk import ContractDesk
 from shared.contract import Call
 from shared.contract.answers import Listing
 from shared.contract.contracts import ContractCandidate, ContractTools

@@ -1,13 +1,19 @@
 """A handler whose parameter has another type: both type checkers refuse it."""
 
-from broker_worker.contracts import ContractDesk
+from broker_worker.contract_desk import ContractDesk
 from shared.contract import Call
 from shared.contract.answers import Listing
-from shared.contract.contracts import ContractCandidate, ContractTools
+from shared.contract.arguments import ContractQuery
+from shared.contract.contracts import ContractCandidate, ContractInfo, ContractTools
 
 
 class Desk(ContractTools):
     async def search_contracts(self, call: Call, pattern: int) -> Listing[ContractCandidate]:
+        raise NotImplementedError
+
+    async def get_contract_details(
+        self, call: Call, contract: ContractQuery, cursor: str | None = None
+    ) -> Listing[ContractInfo]:
         raise NotImplementedError
 
 

@@ -19,10 +19,10 @@ from broker_worker.gateway.link import LinkConfig
 from broker_worker.gateway.outages import Outages
 from broker_worker.settings import WorkerSettings
 from shared.contract import OPERATIONS, Call, Scope
-from shared.contract.accounts import AccountSummary, Position
+from shared.contract.accounts import AccountSummary, Position, ProfitAndLoss
 from shared.contract.answers import Listing
-from shared.contract.contracts import ContractCandidate
-from shared.contract.market_data import HistoricalBars, OptionChains, StockPrice
+from shared.contract.contracts import ContractCandidate, ContractInfo
+from shared.contract.market_data import HistoricalBars, OptionChains, OptionQuotes, Quotes, StockPrice
 from shared.contract.orders import CancelResult, OrderInfo, OrderResult
 from shared.contract.status import LinkState
 from shared.envelope import Envelope, read_answer, seal
@@ -200,6 +200,7 @@ class Bridge:
         scopes: frozenset[Scope] = EVERYONE,
         seconds: float | None = None,
         client: JobClient | None = None,
+        progress: Callable[[str], Awaitable[None]] | None = None,
         **arguments: object,
     ) -> str:
         """The answer as an agent would read it; raises the error it would read."""
@@ -210,6 +211,7 @@ class Bridge:
             scopes=scopes,
             request_id=f"test-{next(_request_numbers)}",
             deadline=datetime.now(UTC) + timedelta(seconds=limit),
+            **({"progress": progress} if progress else {}),
         )
         return read_answer(await (client or self._client).call(operation, arguments, call))[0]
 
@@ -225,6 +227,14 @@ class Bridge:
     async def call(self, name: Literal["get_historical_data"], **arguments: Any) -> HistoricalBars: ...
     @overload
     async def call(self, name: Literal["get_option_chain"], **arguments: Any) -> OptionChains: ...
+    @overload
+    async def call(self, name: Literal["get_quotes"], **arguments: Any) -> Quotes: ...
+    @overload
+    async def call(self, name: Literal["get_option_quotes"], **arguments: Any) -> OptionQuotes: ...
+    @overload
+    async def call(self, name: Literal["get_contract_details"], **arguments: Any) -> Listing[ContractInfo]: ...
+    @overload
+    async def call(self, name: Literal["get_pnl"], **arguments: Any) -> ProfitAndLoss: ...
     @overload
     async def call(self, name: Literal["search_contracts"], **arguments: Any) -> Listing[ContractCandidate]: ...
     @overload
@@ -288,3 +298,10 @@ def _now_ms() -> int:
 async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def open_lines(bridge: Bridge) -> list[int]:
+    """The request ids of the market data lines open at the gateway."""
+    return [
+        number for client in bridge.control.connections() for kind, number in client.streams if kind == "market data"
+    ]

@@ -7,6 +7,7 @@ import time
 
 from broker_worker.gateway.budget import Lane, MessageBudget
 from shared.contract.orders import OrderState
+from shared.errors import Busy
 
 from .harness import PATIENCE, Bridge, until
 
@@ -82,7 +83,7 @@ async def test_an_order_and_its_cancel_overtake_the_questions_that_wait() -> Non
         await bridge.call("get_stock_price", symbol="AAPL")  # the contract is known
         before = bridge.control.counters().received["reqMatchingSymbols"]
         waiting = [
-            asyncio.create_task(bridge.text("search_contracts", pattern=f"A{number}", seconds=3.0))
+            asyncio.create_task(bridge.text("search_contracts", pattern=f"A{number}", seconds=10.0))
             for number in range(40)
         ]
         await until(lambda: bridge.control.counters().received["reqMatchingSymbols"] > before)
@@ -102,6 +103,47 @@ async def test_questions_past_the_budget_are_answered_or_time_out_and_orders_sti
         asked = [bridge.text("search_contracts", pattern=f"A{number}", seconds=1.0) for number in range(60)]
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
         codes = {getattr(outcome, "code", "answered") for outcome in outcomes}
-        assert codes <= {"answered", "TIMEOUT"}
+        assert codes <= {"answered", "TIMEOUT", "BUSY"}
         answer = await bridge.call("place_limit_order", symbol="AAPL", action="BUY", quantity=1, limit_price=100)
         assert answer.state is OrderState.WORKING
+
+
+async def test_place_and_wait_are_told_beforehand_and_come_true() -> None:
+    budget, sent = MessageBudget(10, reserve=2), list[tuple[float, Lane]]()
+    asking = [asyncio.create_task(_send(budget, Lane.QUOTE, sent)) for _ in range(20)]
+    await until(lambda: len(sent) == 8)
+    ahead, wait = budget.expected(Lane.QUOTE)
+    assert ahead == 12
+    assert budget.expected(Lane.ORDER) == (0, 0.0)  # its reserve is free
+    assert budget.expected(Lane.HISTORY)[0] == ahead
+    loop = asyncio.get_running_loop()
+    asked = loop.time()
+    await _send(budget, Lane.QUOTE, sent)
+    assert 0.5 * wait <= loop.time() - asked  # a busy machine is late, never early
+    await asyncio.gather(*asking)
+
+
+async def test_who_would_wait_too_long_is_refused_at_once_with_the_time_it_would_take() -> None:
+    async with Bridge(max_messages_per_second=10) as bridge:
+        asked = [bridge.text("search_contracts", pattern=f"A{number}", seconds=2.0) for number in range(60)]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [outcome for outcome in outcomes if isinstance(outcome, Busy)]
+        assert len(refused) > 30
+        assert all("turn at the gateway" in error.fact and error.retry.startswith("after ") for error in refused)
+        assert not bridge.control.counters().violations
+
+
+async def test_who_waits_is_told_its_place() -> None:
+    async with Bridge(max_messages_per_second=10) as bridge:
+        told: list[str] = []
+
+        async def listen(text: str) -> None:
+            told.append(text)
+
+        others = [
+            asyncio.create_task(bridge.text("search_contracts", pattern=f"A{n}", seconds=10.0)) for n in range(20)
+        ]
+        await until(lambda: bridge.control.counters().received["reqMatchingSymbols"] > 3)
+        await bridge.text("search_contracts", pattern="MSFT", seconds=10.0, progress=listen)
+        assert any("before this one" in text for text in told)
+        await asyncio.gather(*others)

@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 
 from shared.contract.market_data import DataKind
-from shared.errors import AmbiguousContract, Busy, CompetingSession, InvalidArgument, NotSubscribed, UnknownContract
+from shared.errors import AmbiguousContract, CompetingSession, InvalidArgument, NotSubscribed, UnknownContract
 from simulated_gateway import ManualClock
 
-from .harness import Bridge, eventually, until
+from .harness import Bridge, eventually, open_lines
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -37,12 +37,14 @@ async def test_delayed_prices_say_so(shared_bridge: Bridge) -> None:
     assert price.last is not None
     assert price.note is not None
     assert "delayed" in price.note
+    assert price.missing_subscription == "STK at TSEJ"
 
 
 async def test_data_that_is_not_subscribed_is_a_typed_error(shared_bridge: Bridge) -> None:
     with pytest.raises(NotSubscribed) as refused:
         await shared_bridge.call("get_stock_price", symbol="AIR", currency="EUR")
     assert "not subscribed" in refused.value.fact
+    assert "subscribe to market data for AIR " in refused.value.action
 
 
 async def test_a_refused_line_is_refused_again_and_not_hung_on(shared_bridge: Bridge) -> None:
@@ -138,10 +140,10 @@ async def test_equal_symbols_of_two_currencies_are_told_apart(shared_bridge: Bri
 
 
 async def test_a_hundred_questions_about_one_contract_open_one_line(shared_bridge: Bridge) -> None:
-    before = len(_lines(shared_bridge))
+    before = len(open_lines(shared_bridge))
     prices = await asyncio.gather(*(shared_bridge.text("get_stock_price", symbol="KO") for _ in range(100)))
     assert len(set(prices)) == 1
-    assert len(_lines(shared_bridge)) == before + 1
+    assert len(open_lines(shared_bridge)) == before + 1
 
 
 async def test_a_closed_market_gives_frozen_prices() -> None:
@@ -162,14 +164,13 @@ async def test_a_competing_session_is_named_and_passes() -> None:
         assert not bridge.worker.status().competing_session
 
 
-async def test_a_competing_session_that_takes_a_warm_line_is_remarked() -> None:
+async def test_a_competing_session_that_takes_a_warm_line_ends_its_prices() -> None:
     async with Bridge() as bridge:
-        assert (await bridge.call("get_stock_price", symbol="AAPL")).note is None
+        await bridge.call("get_stock_price", symbol="AAPL")
         bridge.control.compete()
-        await until(lambda: bridge.worker.quotes.competing)
-        price = await bridge.call("get_stock_price", con_id=265598)
-        assert price.note is not None
-        assert "another session" in price.note
+        with pytest.raises(CompetingSession, match="competing live session") as refused:
+            await eventually(lambda: bridge.call("get_stock_price", symbol="AAPL"), lambda _: False)
+        assert "end the other session" in refused.value.action
 
 
 async def test_a_moved_price_is_seen() -> None:
@@ -179,17 +180,3 @@ async def test_a_moved_price_is_seen() -> None:
         await eventually(
             lambda: bridge.call("get_stock_price", symbol="MSFT"), lambda price: price.last == Decimal("501.25")
         )
-
-
-async def test_more_contracts_at_once_than_lines_is_busy_and_never_over_the_limit() -> None:
-    async with Bridge(max_market_data_lines=2) as bridge:
-        for symbol in ("AAPL", "MSFT"):
-            await bridge.call("get_stock_price", symbol=symbol)
-        with pytest.raises(Busy):
-            await bridge.call("get_stock_price", symbol="IBM")
-        assert len(_lines(bridge)) == 2
-
-
-def _lines(bridge: Bridge) -> list[tuple[str, int]]:
-    streams = [stream for client in bridge.control.connections() for stream in client.streams]
-    return [stream for stream in streams if stream[0] == "market data"]

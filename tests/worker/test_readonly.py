@@ -31,6 +31,10 @@ QUERIES: dict[str, dict[str, Any]] = {
     "get_stock_price": {"symbol": "AAPL"},
     "get_historical_data": {"symbol": "AAPL"},
     "get_option_chain": {"symbol": "AAPL"},
+    "get_quotes": {"symbols": ["AAPL"]},
+    "get_option_quotes": {"symbol": "AAPL", "expiration": "2025-12-19", "strikes": 1},
+    "get_contract_details": {"symbol": "AAPL"},
+    "get_pnl": {},
     "search_contracts": {"pattern": "AAPL"},
 }
 
