@@ -27,8 +27,9 @@ GROUPS: dict[type[ArgumentGroup], str] = {
 }
 """Arguments that many tools share, and what the table calls them."""
 
-BY_DEPLOYMENT = ("redis_url", "server_host", "ibkr_host", "state_dir")
-"""Left empty in .env.example: where a process finds the others is not the same on this machine and in containers."""
+BY_DEPLOYMENT = ("redis_url", "server_host", "ibkr_host", "state_dir", "shutdown_notice_seconds")
+"""Left empty in .env.example: where a process finds the others, and what stands before it, is not the same on this
+machine and in containers."""
 
 EXAMPLE_VALUES = {"readonly": "true", "ibkr_auto_restart_time": "11:45 PM", **dict.fromkeys(BY_DEPLOYMENT, "")}
 """Where .env.example says more than the defaults: more careful, a restart instead of a daily sign-in, or left open."""

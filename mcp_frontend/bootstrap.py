@@ -41,6 +41,8 @@ class Frontend:
     app: ASGIApp
     jobs: JobClient
     store: Store
+    stopping: asyncio.Event
+    """Set once the process is told to stop; it then still serves for a while."""
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -67,8 +69,9 @@ def build(settings: FrontendSettings, identify: Identify = local_caller) -> Fron
     check_served(OPERATIONS, handlers)
     calls = Calls(jobs, records, handlers, identify, readonly=settings.readonly)
     server = build_server("ibkr", bridge_tools(operations, calls))
-    add_health_routes(server, status)
-    return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store)
+    stopping = asyncio.Event()
+    add_health_routes(server, status, stopping)
+    return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store, stopping=stopping)
 
 
 def offered(toolsets: tuple[str, ...]) -> list[Operation]:
@@ -96,7 +99,13 @@ async def serve_http(settings: FrontendSettings) -> None:
     listening = listen(settings.server_host, settings.server_port)
     async with frontend.running():
         log.info("serving on http://%s:%d/mcp", settings.server_host, settings.server_port)
-        await HttpServer(frontend.app, grace=settings.shutdown_grace_seconds).serve_until_told(listening)
+        http = HttpServer(
+            frontend.app,
+            grace=settings.shutdown_grace_seconds,
+            notice=settings.shutdown_notice_seconds,
+            stopping=frontend.stopping,
+        )
+        await http.serve_until_told(listening)
 
 
 async def serve_stdio(settings: FrontendSettings) -> None:

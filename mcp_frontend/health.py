@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastmcp import FastMCP
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,14 +11,19 @@ from starlette.responses import JSONResponse, Response
 from mcp_frontend.status import RedisStatus
 
 
-def add_health_routes(server: FastMCP[object], status: RedisStatus) -> None:
-    """Add ``/livez`` (the process serves) and ``/readyz`` (Redis answers and a worker runs; else 503)."""
+def add_health_routes(server: FastMCP[object], status: RedisStatus, stopping: asyncio.Event) -> None:
+    """Add ``/livez`` (the process serves) and ``/readyz`` (Redis answers and a worker runs; else 503).
+
+    Once ``stopping`` is set both answer 503: send nothing new, although what comes is still served.
+    """
 
     async def livez(_: Request) -> Response:
+        if stopping.is_set():
+            return JSONResponse({"alive": True, "reason": "stopping"}, status_code=503)
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        ready, reason = await status.ready()
+        ready, reason = (False, "stopping") if stopping.is_set() else await status.ready()
         return JSONResponse({"ready": ready, "reason": reason}, status_code=200 if ready else 503)
 
     server.custom_route("/livez", methods=["GET"])(livez)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 import socket
 import sys
@@ -18,6 +19,8 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_frontend.settings import FrontendSettings
+
+log = logging.getLogger(__name__)
 
 PATH = "/mcp"
 
@@ -77,9 +80,15 @@ def build_app(server: FastMCP[Any], settings: FrontendSettings) -> ASGIApp:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, told by us when to stop."""
+    """uvicorn, told by us when to stop.
 
-    def __init__(self, app: ASGIApp, *, grace: float) -> None:
+    ``stopping`` is set as soon as it is told; it then serves for ``notice`` seconds more, so that a load balancer sees
+    that it will stop before it does, and after that for ``grace`` seconds at most until running calls have ended.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, grace: float, notice: float = 0.0, stopping: asyncio.Event | None = None
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 cast("Any", app),
@@ -92,6 +101,8 @@ class HttpServer(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, round(grace)),
             )
         )
+        self._notice = notice
+        self._stopping = stopping or asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -99,9 +110,17 @@ class HttpServer(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        """Accept nothing more and let running calls end; asked a second time, end at once."""
-        if self.should_exit:
-            self.force_exit = True
+        """Give notice, then accept nothing more and let running calls end; asked a second time, end at once."""
+        if self._stopping.is_set():
+            self.should_exit = self.force_exit = True
+        elif self._notice:
+            log.info("told to stop; serving on for %g s, so that others see it", self._notice)
+            asyncio.get_running_loop().call_later(self._notice, self._accept_no_more)
+        else:
+            self._accept_no_more()
+        self._stopping.set()
+
+    def _accept_no_more(self) -> None:
         self.should_exit = True
 
     async def serve_until_told(self, listening: socket.socket) -> None:

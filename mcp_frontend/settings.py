@@ -61,6 +61,13 @@ class FrontendSettings(BridgeSettings):
         description="How long running calls may still take once the process is told to stop.",
     )
 
+    shutdown_notice_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="How long it serves on before that, with /livez and /readyz at 503, so that a balancer sees it.",
+    )
+
     @property
     def loopback_only(self) -> bool:
         """Whether only this machine can connect."""

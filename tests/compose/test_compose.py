@@ -87,7 +87,21 @@ def test_the_secrets_are_made_and_only_their_owners_may_read_them(deployment: De
     assert "REDIS_URL=" in environment
 
 
-@pytest.mark.parametrize("service", ["mcp-frontend", "broker-worker", "redis", "simulated-gateway"])
+async def test_frontends_restarted_in_turn_say_so_first_and_refuse_nobody(deployment: Deployment) -> None:
+    (balancer,) = deployment.containers("load-balancer")
+    load = Load(deployment.url)
+    async with load.going():
+        for container in deployment.containers("mcp-frontend"):
+            await load.more(10)
+            await asyncio.to_thread(deployment.run_engine, "restart", container)
+            await asyncio.to_thread(deployment.compose, "up", "-d", "--no-recreate", "--wait", "mcp-frontend")
+        await load.more(30)
+    assert (load.lost, load.refused) == ([], [])
+    # What the load balancer saw first was not a closed door.
+    assert deployment.run_engine("logs", balancer).count("DOWN, reason: Layer7 wrong status, code: 503") >= 3
+
+
+@pytest.mark.parametrize("service", ["broker-worker", "redis", "simulated-gateway"])
 async def test_a_restart_under_load_loses_no_answer_and_doubles_no_order(deployment: Deployment, service: str) -> None:
     load = Load(deployment.url)
     async with load.going():

@@ -99,7 +99,7 @@ async def serve(redis_url: str, identify: Identify = local_caller, **changes: An
     settings = FrontendSettings(redis_url=redis_url, job_signing_secret=SECRET, **changes)
     frontend = build(settings, identify)
     listening = listen("127.0.0.1", 0)
-    server = HttpServer(frontend.app, grace=5)
+    server = HttpServer(frontend.app, grace=5, notice=settings.shutdown_notice_seconds, stopping=frontend.stopping)
     async with frontend.running():
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:

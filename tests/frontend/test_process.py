@@ -86,6 +86,52 @@ async def test_told_to_stop_it_finishes_running_calls_and_exits_with_0(valkey: s
         assert [line["outcome"] for line in lines if line["logger"] == "mcp_frontend.calls"] == ["OK", "OK"]
 
 
+async def test_told_to_stop_it_says_so_first_and_still_serves(valkey: str, worker: StandInWorker) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = environment(valkey, SERVER_PORT=str(port), SHUTDOWN_NOTICE_SECONDS="60")
+    async with started(env=env, stdout=DEVNULL, stderr=DEVNULL) as process, httpx2.AsyncClient(timeout=20) as http:
+
+        async def says(path: str) -> tuple[int, str]:
+            try:
+                answer = await http.get(url + path)
+            except httpx2.TransportError:
+                return 0, "nothing"
+            return answer.status_code, answer.json().get("reason", "")
+
+        async def alive() -> bool:
+            return (await says("/livez"))[0] == 200
+
+        async def stopping() -> bool:
+            return await says("/livez") == (503, "stopping") == await says("/readyz")
+
+        await until(alive, 30)
+        process.send_signal(signal.SIGTERM)
+        await until(stopping)
+        async with httpx2.AsyncClient() as newcomer:  # on a connection of its own
+            answer = await newcomer.post(f"{url}/mcp", json=legacy_call("get_positions", {}), headers=HEADERS)
+        assert '"count":1' in answer.text
+        assert process.returncode is None
+        process.send_signal(signal.SIGTERM)  # asked a second time it ends at once
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+async def test_its_notice_over_it_stops_by_itself(valkey: str, worker: StandInWorker) -> None:
+    port = free_port()
+    env = environment(valkey, SERVER_PORT=str(port), SHUTDOWN_NOTICE_SECONDS="0.5")
+    async with started(env=env, stdout=DEVNULL, stderr=DEVNULL) as process, httpx2.AsyncClient(timeout=20) as http:
+
+        async def alive() -> bool:
+            try:
+                return (await http.get(f"http://127.0.0.1:{port}/livez")).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+        await until(alive, 30)
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
 async def test_over_stdio_both_python_clients_get_every_tools_answer(valkey: str, worker: StandInWorker) -> None:
     env = environment(valkey)
 
