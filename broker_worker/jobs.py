@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 Settled = Callable[[], Awaitable[None]]
 """Waits while the gateway link is just starting, so that a restart of the worker is not an error to anybody."""
 
+SLOW_SECONDS = 1.0
+"""A plain read that takes longer has a line of its own in the log; of a quicker one the frontend's line tells."""
+
 READONLY_REASON = "READONLY is set for this worker: orders are refused, queries work"
 
 
@@ -71,10 +74,11 @@ class JobRunner:
         started = clock.monotonic()
         envelope: Envelope | None = None
         share = ""
+        served = False
         try:
             envelope = unseal(job.body, job.signature, self._policy.secret)
             result = await self._answer(envelope, job)
-            answer, outcome = result_text(result), str(getattr(result, "state", "") or "ok")
+            answer, outcome, served = result_text(result), str(vars(result).get("state") or "ok"), True
             share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
         except BridgeError as error:
             answer, outcome = error_text(error), error.code
@@ -84,8 +88,7 @@ class JobRunner:
         except Exception:
             log.exception("job %s failed", job.id)
             answer, outcome = error_text(Internal(f"request {job.id} failed")), Internal.code
-        # The line is written once the answer is under way: formatting it takes as long as running an empty job.
-        asyncio.get_running_loop().call_later(0, _note, job.id, outcome, envelope, clock.monotonic() - started)
+        _note(job.id, outcome, envelope, clock.monotonic() - started, served=served)
         if envelope is not None:
             await self._record_decision(envelope, outcome, answer)
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
@@ -187,18 +190,20 @@ class JobRunner:
         return operation
 
 
-def _note(job_id: str, outcome: str, envelope: Envelope | None, seconds: float) -> None:
-    log.info(
-        "job %s: %s",
-        job_id,
-        outcome,
-        extra={
-            "operation": envelope.operation if envelope else None,
-            "caller": envelope.caller if envelope else None,
-            "request_id": envelope.request_id if envelope else None,
-            "ms": round(seconds * 1000, 1),
-        },
-    )
+def _note(job_id: str, outcome: str, envelope: Envelope | None, seconds: float, *, served: bool) -> None:
+    """One line for what trades or previews, what was refused and what was slow; the rest is for whoever debugs."""
+    plain = envelope is not None and served and OPERATIONS[envelope.operation].marker.effect is Effect.READS
+    level = logging.DEBUG if plain and seconds < SLOW_SECONDS else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    extra = {
+        "operation": envelope.operation if envelope else None,
+        "caller": envelope.caller if envelope else None,
+        "request_id": envelope.request_id if envelope else None,
+        "ms": round(seconds * 1000, 1),
+    }
+    # Written once the answer is under way: formatting it takes as long as running an empty job.
+    asyncio.get_running_loop().call_later(0, lambda: log.log(level, "job %s: %s", job_id, outcome, extra=extra))
 
 
 def _stopping(envelope: Envelope | None) -> BridgeError:

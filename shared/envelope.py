@@ -5,11 +5,10 @@ The body is JSON text and is signed as the bytes it is, so that no two writers n
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import from_json
@@ -18,7 +17,7 @@ from shared import json_text
 from shared.contract import Scope
 from shared.errors import BridgeError, UnreadableJob, UnsignedJob, from_wire
 
-VERSION = 1
+VERSION: Final = 1
 """Of the envelope. A worker refuses a newer one by number; it reads every older one."""
 
 MAX_BODY = 64 * 1024
@@ -30,7 +29,7 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    v: Literal[1] = 1
+    v: Literal[1]
     session: str
     """The gateway session the job is for."""
     operation: str
@@ -67,17 +66,27 @@ def unseal(body: object, signature: object, secret: bytes) -> Envelope:
     if secret and not hmac.compare_digest(_sign(body, secret).encode(), signature.encode(errors="replace")):
         raise UnsignedJob("the job's signature is missing or wrong")
     try:
+        return Envelope.model_validate_json(body)
+    except ValueError as error:
+        if (version := _version(body)) > VERSION:
+            reason = f"the job has envelope version {version}; this release reads up to {VERSION}"
+        else:
+            reason = "the job is not a valid envelope"
+        raise UnreadableJob(reason) from error
+
+
+def _version(body: str) -> int:
+    """The version an envelope says it has, whatever else it is; 0 for what says none."""
+    try:
         data: Any = from_json(body)
         version: object = data["v"]
-        if isinstance(version, int) and version > VERSION:
-            raise UnreadableJob(f"the job has envelope version {version}; this release reads up to {VERSION}")
-        return Envelope.model_validate(data)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UnreadableJob("the job is not a valid envelope") from error
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return version if isinstance(version, int) else 0
 
 
 def _sign(body: str, secret: bytes) -> str:
-    return hmac.new(secret, body.encode(), hashlib.sha256).hexdigest() if secret else ""
+    return hmac.digest(secret, body.encode(), "sha256").hex() if secret else ""
 
 
 _RESULT = '{"result":'

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import BaseModel
+
+_Write = Callable[[Any], str]
 
 _string = json.encoder.encode_basestring
 """The standard library's own quoting, leaving letters beyond ASCII as they are."""
@@ -29,62 +31,69 @@ def time_text(value: datetime) -> str:
     return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds") + "Z"
 
 
-def dumps(value: Any) -> str:
+def dumps(value: object) -> str:
     """The compact JSON text of models, mappings, sequences, decimals, times and plain values.
 
     Raises ``ValueError`` for a NaN, an infinity or a naive time, and ``TypeError`` for a type not named above.
     """
-    parts: list[str] = []
-    _write(value, parts.append)
-    return "".join(parts)
+    kind = type(value)
+    return (_writers.get(kind) or _writer_of(kind))(value)
 
 
-def _write(value: Any, put: Any) -> None:
-    if value is None or value is True or value is False:
-        put({None: "null", True: "true", False: "false"}[value])
-    elif isinstance(value, Enum):
-        _write(value.value, put)
-    elif isinstance(value, str):
-        put(_string(value))
-    elif isinstance(value, int):
-        put(str(value))
-    elif isinstance(value, Decimal):
-        if not value.is_finite():
-            raise ValueError("a number that is not finite reached the outside")
-        put(decimal_text(value))
-    elif isinstance(value, datetime):
-        put(f'"{time_text(value)}"')
-    elif isinstance(value, date):
-        put(f'"{value.isoformat()}"')
-    elif isinstance(value, BaseModel):
-        _write({name: getattr(value, name) for name in type(value).model_fields}, put)
-    else:
-        _write_container(value, put)
+def _writer_of(kind: type[Any]) -> _Write:
+    """How values of this class are written, found once for each class."""
+    writer = (
+        _model(kind) if issubclass(kind, BaseModel) else next((w for c, w in _BY_BASE if issubclass(kind, c)), None)
+    )
+    if writer is None:
+        raise TypeError(f"{kind.__name__} has no JSON form here")
+    _writers[kind] = writer
+    return writer
 
 
-def _write_container(value: object, put: Any) -> None:
-    if _is_mapping(value):
-        for index, (key, item) in enumerate(value.items()):
-            put(("{" if index == 0 else ",") + _string(str(key)) + ":")
-            _write(item, put)
-        put("}" if value else "{}")
-    elif _is_sequence(value):
-        for index, item in enumerate(value):
-            put("[" if index == 0 else ",")
-            _write(item, put)
-        put("]" if value else "[]")
-    elif isinstance(value, float):
-        raise TypeError("a float reached the outside; amounts are Decimal")
-    else:
-        raise TypeError(f"{type(value).__name__} has no JSON form here")
+def _model(kind: type[BaseModel]) -> _Write:
+    fields = [(name, f"{_string(name)}:") for name in kind.model_fields]
+
+    def write(value: Any) -> str:
+        return "{" + ",".join([start + dumps(getattr(value, name)) for name, start in fields]) + "}"
+
+    return write
 
 
-def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
-    return isinstance(value, Mapping)
+def _decimal(value: Decimal) -> str:
+    if not value.is_finite():
+        raise ValueError("a number that is not finite reached the outside")
+    return decimal_text(value)
 
 
-def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
-    return isinstance(value, Sequence)
+def _float(_: float) -> str:
+    raise TypeError("a float reached the outside; amounts are Decimal")
+
+
+def _mapping(value: Mapping[object, object]) -> str:
+    return "{" + ",".join([f"{_string(str(key))}:{dumps(item)}" for key, item in value.items()]) + "}"
+
+
+def _sequence(value: Sequence[object]) -> str:
+    return "[" + ",".join([dumps(item) for item in value]) + "]"
+
+
+_BY_BASE: tuple[tuple[type[Any], _Write], ...] = (
+    (type(None), lambda _: "null"),
+    (bool, lambda value: "true" if value else "false"),
+    (Enum, lambda value: dumps(value.value)),
+    (str, _string),
+    (int, int.__repr__),
+    (Decimal, _decimal),
+    (datetime, lambda value: f'"{time_text(value)}"'),
+    (date, lambda value: f'"{value.isoformat()}"'),
+    (Mapping, _mapping),
+    (Sequence, _sequence),
+    (float, _float),
+)
+"""Tried in this sequence: a truth value is an int, an enum may be a string, a datetime is a date."""
+
+_writers: dict[type[Any], _Write] = {}
 
 
 def loads(text: str | bytes) -> Any:

@@ -125,10 +125,11 @@ class WaitingList:
         self._line = line
         self._key = key
 
-    async def pop(self, seconds: int) -> bool:
-        """Wait for an entry, take it, and tell whether there was one."""
+    async def pop(self, seconds: int) -> bytes | None:
+        """Wait for an entry and take it; None if there was none in that time."""
         async with answered(seconds + _ANSWER_SECONDS):
-            return await self._line.command("BLPOP", self._key, seconds) is not None
+            popped: Sequence[bytes] | None = await self._line.command("BLPOP", self._key, seconds)
+        return popped[1] if popped else None
 
 
 class Store:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shared.contract import Call, Effect, Operation
-from shared.envelope import Envelope, seal
+from shared.envelope import VERSION, Envelope, seal
 from shared.errors import BridgeError, Busy, OrderUnresolved, QueueDown, TimedOut, WorkerDown
 from shared.queue import arq_seam, scripts
 from shared.queue.lookout import Lookout, read_result
@@ -46,6 +48,7 @@ class QueueLimits:
     trades_of_one_caller: int = 100
 
 
+@lru_cache(maxsize=4096)
 def caller_tag(caller: str, *, trades: bool = False) -> str:
     """A caller's name as it stands in job ids: short, and without anything that separates their parts.
 
@@ -69,7 +72,7 @@ class JobClient:
         self._withdraw = store.script(scripts.WITHDRAW)
         self._leaving: set[asyncio.Task[None]] = set()
         # Orders leave on their own: they never wait for a flood of queries to be written.
-        self._outboxes = {trades: self._outbox(store) for trades in (True, False)}
+        self._outboxes = {trades: self._outbox(store, trades=trades) for trades in (True, False)}
 
     async def run(self) -> None:
         """Listen for replies until cancelled; calls work without it, up to half a second later."""
@@ -98,22 +101,26 @@ class JobClient:
         row = self._row(job_id, operation, arguments, call, trades=trades)
         if trades:
             await self._reach()
-        with self._replies.expect(job_id) as inbox:
-            try:
-                async with asyncio.timeout(call.seconds_left() + GRACE_SECONDS):
-                    await self._put(row, trades=trades)
-                    # A read lost with Redis's memory is put again; an order may have run.
-                    with self.lookout.watch(job_id, inbox, None if trades else lambda: self._put(row, trades=False)):
-                        return await _answer(inbox, call)
-            except TimeoutError:
-                return await self._give_up(job_id, trades=trades)
-            except asyncio.CancelledError:
-                # The client went away. A job still queued need not run; what was claimed goes on and its answer stays.
-                # On its own, because whoever cancels may do so again at every await.
-                leaving = asyncio.create_task(self._quietly_withdraw(job_id, trades=trades))
-                self._leaving.add(leaving)
-                leaving.add_done_callback(self._leaving.discard)
-                raise
+        inbox = self._replies.expect(job_id)
+        try:
+            async with asyncio.timeout(call.seconds_left() + GRACE_SECONDS):
+                await self._put(row, trades=trades)
+                # A read lost with Redis's memory is put again; an order may have run.
+                self.lookout.watch(job_id, inbox, None if trades else lambda: self._put(row, trades=False))
+                return await _answer(inbox, call)
+        except TimeoutError:
+            self.lookout.forget(job_id)
+            return await self._give_up(job_id, trades=trades)
+        except asyncio.CancelledError:
+            # The client went away. A job still queued need not run; what was claimed goes on and its answer stays.
+            # On its own, because whoever cancels may do so again at every await.
+            leaving = asyncio.create_task(self._quietly_withdraw(job_id, trades=trades))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            raise
+        finally:
+            self.lookout.forget(job_id)
+            self._replies.forget(job_id)
 
     async def _shared(self, key: str) -> str | None:
         """An answer somebody else got, while it stays true."""
@@ -128,6 +135,7 @@ class JobClient:
     ) -> Row:
         """The job as the script that enqueues it wants it."""
         envelope = Envelope(
+            v=VERSION,
             session=self._keys.session,
             operation=operation.name,
             arguments=dict(arguments),
@@ -139,25 +147,25 @@ class JobClient:
         )
         body, signature = seal(envelope, self._secret)
         now = int(time.time() * 1000)
-        limits = self._limits
         return (
             job_id,
             arq_seam.encode_job(body, signature, now),
             max(envelope.deadline_ms - now, 1) + _KEEP_EXTRA_MS,
-            scripts.AHEAD if trades else scripts.HEAD_START,
-            0 if trades else scripts.LANE_BOUNDARY,
-            scripts.LANE_BOUNDARY if trades else scripts.CLAIMED,
-            limits.trades if trades else limits.queries,
             caller_tag(call.caller, trades=trades),
-            limits.trades_of_one_caller if trades else limits.of_one_caller,
         )
 
-    def _outbox(self, store: Store) -> Outbox:
-        enqueue, keys = store.script(scripts.ENQUEUE, own_line=True), self._keys
+    def _outbox(self, store: Store, *, trades: bool) -> Outbox:
+        enqueue, keys, limits = store.script(scripts.ENQUEUE, own_line=True), self._keys, self._limits
         names = [keys.queue, keys.wake, keys.heartbeat, keys.callers]
+        if trades:
+            lane = (scripts.AHEAD, 0, scripts.LANE_BOUNDARY, limits.trades, limits.trades_of_one_caller)
+        else:
+            lane = (
+                scripts.HEAD_START, scripts.LANE_BOUNDARY, scripts.CLAIMED, limits.queries, limits.of_one_caller
+            )  # fmt: skip
 
         async def send(rows: Sequence[Row]) -> Sequence[bytes]:
-            outcomes: Sequence[bytes] = await enqueue(keys=names, args=[field for row in rows for field in row])
+            outcomes: Sequence[bytes] = await enqueue(keys=names, args=[*lane, *itertools.chain.from_iterable(rows)])
             return outcomes
 
         return Outbox(send)

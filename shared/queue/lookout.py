@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from shared.errors import BridgeError, Internal, WorkerDown
@@ -44,9 +43,8 @@ class Lookout:
         self.looks = 0
         """How many looks were taken so far."""
 
-    @contextmanager
-    def watch(self, job_id: str, inbox: Inbox, put_again: PutAgain | None) -> Generator[None]:
-        """Look for this answer until the block ends.
+    def watch(self, job_id: str, inbox: Inbox, put_again: PutAgain | None) -> None:
+        """Look for this answer until it is forgotten.
 
         ``put_again`` is called where Redis knows nothing of the job any more; None for what must not run twice.
         """
@@ -54,10 +52,10 @@ class Lookout:
         self._watched[job_id] = _Watched(inbox, loop.time() + FIRST_LOOK, FIRST_LOOK, put_again)
         if self._timer is None:
             self._timer = loop.call_later(FIRST_LOOK, self._tick)
-        try:
-            yield
-        finally:
-            del self._watched[job_id]
+
+    def forget(self, job_id: str) -> None:
+        """Nobody waits for this answer any more, if it was looked for at all."""
+        self._watched.pop(job_id, None)
 
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
@@ -92,9 +90,9 @@ class Lookout:
         lost: list[Awaitable[None]] = []
         for (job_id, one), answer in zip(due, answers, strict=True):
             if answer.startswith(b"="):
-                one.inbox.put_nowait(read_result(job_id, answer[1:]))
+                one.inbox.put(read_result(job_id, answer[1:]))
             elif answer == b"WITHDRAWN":
-                one.inbox.put_nowait(WorkerDown("the worker stopped before it began this call"))
+                one.inbox.put(WorkerDown("the worker stopped before it began this call"))
             elif answer == b"LOST" and one.put_again is not None and job_id in self._watched:
                 lost.append(_put_again(job_id, one.put_again))
         await asyncio.gather(*lost)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.queue import arq_seam
+from shared.queue.replies import SEPARATOR
 
 AHEAD: Final = 1_500_000_000_000
 """Milliseconds taken off the scores of the order lane."""
@@ -29,21 +30,30 @@ HEAD_START: Final = 900_000
 MOST_BYTES: Final = 512 * 1024
 """Of a job's payload: an envelope of 64 KiB, quoted inside JSON. What is larger is refused without being fetched."""
 
+WAKE_UP: Final = "1"
+"""On the wake list: there is something to claim."""
+
 _COMMON: Final = f"""
 local JOB, RESULT, MARK, CLAIMED = '{arq_seam.JOB}', '{arq_seam.RESULT}', '{arq_seam.IN_PROGRESS}', {CLAIMED}
--- Takes a job out of the queue and off its caller's count; the caller's tag is the middle part of the job's id.
-local function leave(queue, callers, id)
-  redis.call('DEL', JOB .. id, MARK .. id)
-  if redis.call('ZREM', queue, id) == 0 then return end
-  local tag = string.match(id, ':([^:]+):[^:]+$')
-  if tag and redis.call('HINCRBY', callers, tag, -1) <= 0 then redis.call('HDEL', callers, tag) end
+-- Takes jobs out of the queue and off their callers' counts; the caller's tag is the middle part of a job's id.
+local function leave(queue, callers, ids)
+  local keys, fewer = {{}}, {{}}
+  for i, id in ipairs(ids) do
+    keys[2 * i - 1], keys[2 * i] = JOB .. id, MARK .. id
+    local tag = redis.call('ZREM', queue, id) == 1 and string.match(id, ':([^:]+):[^:]+$')
+    if tag then fewer[tag] = (fewer[tag] or 0) + 1 end
+  end
+  redis.call('DEL', unpack(keys))
+  for tag, count in pairs(fewer) do
+    if redis.call('HINCRBY', callers, tag, -count) <= 0 then redis.call('HDEL', callers, tag) end
+  end
 end
 -- Takes back a job that nobody has begun; a job that ever was claimed may have been.
 local function withdraw(queue, callers, id)
   local score = redis.call('ZSCORE', queue, id)
   if not score then return 'GONE' end
   if tonumber(score) >= CLAIMED or redis.call('EXISTS', MARK .. id) == 1 then return 'CLAIMED' end
-  leave(queue, callers, id)
+  leave(queue, callers, {{id}})
   return 'WITHDRAWN'
 end
 """
@@ -52,28 +62,38 @@ ENQUEUE: Final = (
     _COMMON
     + f"""
 -- KEYS queue, wake, heartbeat, callers
--- ARGV for each job: id, payload, ttl ms, shift of its score, lane min, lane max, lane limit, caller's tag and limit
+-- ARGV the lane's shift of scores, min, max, limit, limit of one caller, then for each job: id, payload, ttl ms, tag
 -- Answers for each job. Whoever asks again, because the first answer was lost, is told that the job is KNOWN.
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local due = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1]
 local served = redis.call('EXISTS', KEYS[3]) == 1
-local answers, added = {{}}, false
-for i = 1, #ARGV, 9 do
-  local id, tag, answer = ARGV[i], ARGV[i + 7], 'OK'
-  local has = tonumber(redis.call('HGET', KEYS[4], tag) or 0)
+local alone = redis.call('ZCARD', KEYS[1]) == 0
+local waiting = redis.call('ZCOUNT', KEYS[1], ARGV[2], '(' .. ARGV[3])
+local answers, added, has = {{}}, {{}}, {{}}
+for i = 6, #ARGV, 4 do
+  local id, tag, answer = ARGV[i], ARGV[i + 3], 'OK'
+  has[tag] = has[tag] or tonumber(redis.call('HGET', KEYS[4], tag) or 0)
   if redis.call('EXISTS', JOB .. id, RESULT .. id) > 0 then answer = 'KNOWN'
   elseif not served then answer = 'NO_WORKER'
-  elseif redis.call('ZCOUNT', KEYS[1], ARGV[i + 4], '(' .. ARGV[i + 5]) >= tonumber(ARGV[i + 6]) then answer = 'BUSY'
-  elseif has >= tonumber(ARGV[i + 8]) then answer = 'CALLER_BUSY'
+  elseif waiting >= tonumber(ARGV[4]) then answer = 'BUSY'
+  elseif has[tag] >= tonumber(ARGV[5]) then answer = 'CALLER_BUSY'
   else
-    redis.call('HINCRBY', KEYS[4], tag, 1)
     redis.call('SET', JOB .. id, ARGV[i + 1], 'PX', ARGV[i + 2])
-    redis.call('ZADD', KEYS[1], now - ARGV[i + 3] + has * {TURN}, id)
-    added = true
+    added[#added + 1] = due + has[tag] * {TURN}
+    added[#added + 1] = id
+    has[tag], waiting = has[tag] + 1, waiting + 1
+    redis.call('HSET', KEYS[4], tag, has[tag])
   end
   answers[#answers + 1] = answer
 end
-if added and redis.call('LLEN', KEYS[2]) == 0 then redis.call('RPUSH', KEYS[2], '1') end
+if #added == 0 then return answers end
+redis.call('ZADD', KEYS[1], unpack(added))
+-- A lone query is shown to whoever wakes, so that it can be begun while it is claimed. Whatever comes next hides it.
+local shown = redis.call('LINDEX', KEYS[2], 0)
+if shown and shown ~= '{WAKE_UP}' then redis.call('LSET', KEYS[2], 0, '{WAKE_UP}')
+elseif not shown and alone and #ARGV == 9 and due >= {LANE_BOUNDARY} then
+  redis.call('RPUSH', KEYS[2], ARGV[6] .. ' ' .. ARGV[7])
+elseif not shown then redis.call('RPUSH', KEYS[2], '{WAKE_UP}') end
 return answers
 """
 )
@@ -82,38 +102,53 @@ CLAIM: Final = (
     _COMMON
     + f"""
 -- KEYS queue, wake, lease, callers
--- ARGV holder, mark ttl ms, 'lost' or '', then for each lane: min, max, count
+-- ARGV holder, mark ttl ms, 'lost' or '', a job begun already or '', then for each lane: min, max, count
 -- Answers id, payload, score of each job. 'lost' asks for the jobs already claimed instead: the answer to an earlier
 -- claim may never have arrived. It may not be repeated by whoever does not know whether it ran.
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return false end
 local claimed = {{}}
--- What is not a string, or has expired with its deadline, leaves the queue; what is too large is claimed without it.
-local function take(id, score)
-  local size = redis.pcall('STRLEN', JOB .. id)
-  if type(size) ~= 'number' or size == 0 then
-    leave(KEYS[1], KEYS[4], id)
-    return 0
+-- Takes of some jobs those that are there. What is not a string, or has expired with its deadline, leaves the queue;
+-- what is too large is claimed without it.
+local function take(ids, shift)
+  local taken, scores, left = 0, {{}}, {{}}
+  for i = 1, #ids, 2 do
+    local id, score = ids[i], ids[i + 1] - shift
+    local payload = redis.pcall('GETRANGE', JOB .. id, 0, {MOST_BYTES})
+    if type(payload) ~= 'string' or payload == '' then left[#left + 1] = id
+    else
+      redis.call('SET', MARK .. id, ARGV[1], 'PX', ARGV[2])
+      scores[2 * taken + 1], scores[2 * taken + 2] = CLAIMED + score, id
+      claimed[#claimed + 1] = id
+      claimed[#claimed + 1] = #payload <= {MOST_BYTES} and payload or ''
+      claimed[#claimed + 1] = tostring(score)
+      taken = taken + 1
+    end
   end
-  redis.call('ZADD', KEYS[1], CLAIMED + score, id)
-  redis.call('SET', MARK .. id, ARGV[1], 'PX', ARGV[2])
-  claimed[#claimed + 1] = id
-  claimed[#claimed + 1] = size <= {MOST_BYTES} and redis.call('GET', JOB .. id) or ''
-  claimed[#claimed + 1] = tostring(score)
-  return 1
+  if taken > 0 then redis.call('ZADD', KEYS[1], unpack(scores)) end
+  if #left > 0 then leave(KEYS[1], KEYS[4], left) end
+  return taken
 end
 if ARGV[3] == 'lost' then
-  local ids = redis.call('ZRANGEBYSCORE', KEYS[1], CLAIMED, '+inf', 'WITHSCORES')
-  for i = 1, #ids, 2 do take(ids[i], ids[i + 1] - CLAIMED) end
+  -- Their scores do not change, so that looking further goes by position.
+  local start, all = 0, redis.call('ZCOUNT', KEYS[1], CLAIMED, '+inf')
+  while start < all do
+    local ids = redis.call('ZRANGEBYSCORE', KEYS[1], CLAIMED, '+inf', 'WITHSCORES', 'LIMIT', start, 100)
+    if #ids == 0 then break end
+    start = start + take(ids, CLAIMED)
+  end
   return claimed
 end
 redis.call('DEL', KEYS[2])
-for lane = 4, #ARGV, 3 do
+local begun = redis.call('ZSCORE', KEYS[1], ARGV[4])
+if begun and tonumber(begun) < CLAIMED then take({{ARGV[4], begun}}, 0) end
+for lane = 5, #ARGV, 3 do
   local wanted = tonumber(ARGV[lane + 2])
   while wanted > 0 do
     local ids = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[lane], '(' .. ARGV[lane + 1], 'WITHSCORES',
                            'LIMIT', 0, wanted)
-    if #ids == 0 then break end
-    for i = 1, #ids, 2 do wanted = wanted - take(ids[i], tonumber(ids[i + 1])) end
+    local all = #ids == 2 * wanted
+    if #ids > 0 then wanted = wanted - take(ids, 0) end
+    if not all then break end
   end
 end
 return claimed
@@ -122,16 +157,24 @@ return claimed
 
 FINISH: Final = (
     _COMMON
-    + """
+    + f"""
 -- KEYS queue, callers
--- ARGV for each job: id, name, result, ttl ms, channel, answer, then to share it: key or '', ms
-for i = 1, #ARGV, 8 do
-  redis.call('SET', RESULT .. ARGV[i], ARGV[i + 2], 'PX', ARGV[i + 3])
-  leave(KEYS[1], KEYS[2], ARGV[i])
-  if ARGV[i + 6] ~= '' then redis.call('SET', ARGV[i + 6], ARGV[i + 5], 'PX', ARGV[i + 7]) end
-  if ARGV[i + 4] ~= '' then redis.call('PUBLISH', ARGV[i + 4], 'A ' .. ARGV[i + 1] .. ' ' .. ARGV[i + 5]) end
+-- ARGV results' ttl ms, then for each job: id, result, channel, answer, then to share it: key or '', ms
+-- The answers for one channel are published together.
+local ids, said = {{}}, {{}}
+for i = 2, #ARGV, 6 do
+  local id, channel, answer = ARGV[i], ARGV[i + 2], ARGV[i + 3]
+  redis.call('SET', RESULT .. id, ARGV[i + 1], 'PX', ARGV[1])
+  ids[#ids + 1] = id
+  if ARGV[i + 4] ~= '' then redis.call('SET', ARGV[i + 4], answer, 'PX', ARGV[i + 5]) end
+  said[channel] = said[channel] or {{}}
+  table.insert(said[channel], 'A ' .. id .. ' ' .. answer)
 end
-return #ARGV / 8
+leave(KEYS[1], KEYS[2], ids)
+for channel, answers in pairs(said) do
+  if channel ~= '' then redis.call('PUBLISH', channel, table.concat(answers, '{SEPARATOR}')) end
+end
+return #ids
 """
 )
 

@@ -28,6 +28,8 @@ LAST_WORDS_SECONDS = 2.0
 """After the last job has ended: how long its answer may take to be stored before the process ends."""
 _PAUSE_SECONDS = 0.2
 """Before Redis is tried again after it went away."""
+_AT_ONCE_SECONDS = 0.01
+"""A query that was begun unclaimed and takes longer is claimed."""
 _BLOCK_SECONDS = 2
 """Longest single wait on the wake list."""
 
@@ -118,6 +120,8 @@ class JobWorker:
         self._trade_lane = _Lane(0, scripts.LANE_BOUNDARY, trade_slots)
         self._query_lane = _Lane(scripts.LANE_BOUNDARY, scripts.CLAIMED, slots)
         self._held = _Held()
+        self._shown = b""
+        """The query last begun as a wake-up showed it, unless a claim has asked for it since."""
         self._in_doubt = False
         """Whether a claim's answer did not arrive: jobs may be marked as ours of which we know nothing."""
         self._look = asyncio.Event()
@@ -174,7 +178,8 @@ class JobWorker:
 
     async def _wait_for_wake(self) -> None:
         async def once() -> None:
-            if await self._wake.pop(_BLOCK_SECONDS):
+            woken_by = await self._wake.pop(_BLOCK_SECONDS)
+            if woken_by is not None and not self._begin_shown(woken_by):
                 self._claimed.clear()
                 self._look.set()
                 # The claim goes first; what is pushed meanwhile it takes along, or it is still there afterwards.
@@ -183,6 +188,27 @@ class JobWorker:
         while True:
             await self._lease.held()  # a stand-by must not take the leader's wake-ups
             await self._guard(once())
+
+    def _begin_shown(self, woken_by: bytes) -> bool:
+        """Begin the lone query that the wake-up shows, if it shows one, and tell whether this was done.
+
+        The query is not ours by that: until it is claimed or answered it can be withdrawn, and another worker may run
+        it too. Where it ends at once, the claim is spared.
+        """
+        raw_id, shows, payload = woken_by.partition(b" ")
+        lane = self._query_lane
+        if not shows or not lane.free or raw_id in self._held or not self._lease.safe():
+            return False
+        if len(payload) > scripts.MOST_BYTES:
+            return False
+        self._begin(raw_id, payload, trades=False)
+        self._shown = raw_id
+        asyncio.get_running_loop().call_later(_AT_ONCE_SECONDS, self._claim_unless_ended, raw_id)
+        return True
+
+    def _claim_unless_ended(self, raw_id: bytes) -> None:
+        if raw_id == self._shown and raw_id in self._held.tasks:
+            self._look.set()
 
     async def _claim_when_due(self) -> None:
         while True:
@@ -196,6 +222,7 @@ class JobWorker:
         lanes = (self._trade_lane, self._query_lane)
         in_doubt, self._in_doubt = self._in_doubt, True
         wanted = [0 if in_doubt else lane.free for lane in lanes]
+        shown, self._shown = self._shown, b""
         self._held.stored_since_claim.clear()
         claimed: list[bytes] | None = await self._claim(
             keys=[self._keys.queue, self._keys.wake, self._keys.lease, self._keys.callers],
@@ -203,6 +230,7 @@ class JobWorker:
                 self._lease.holder,
                 MARK_MS,
                 "lost" if in_doubt else "",
+                shown if shown in self._held.tasks else b"",
                 *(value for lane, count in zip(lanes, wanted, strict=True) for value in (*_bounds(lane), count)),
             ],
         )
@@ -215,7 +243,7 @@ class JobWorker:
         taken = [0, 0]
         for raw_id, payload, score in zip(claimed[::3], claimed[1::3], claimed[2::3], strict=True):
             trades = float(score) < scripts.LANE_BOUNDARY
-            taken[0 if trades else 1] += 1
+            taken[0 if trades else 1] += raw_id != shown
             if raw_id not in self._held:
                 self._begin(raw_id, payload, trades=trades)
         for lane, count, got in zip(lanes, wanted, taken, strict=True):
@@ -255,7 +283,7 @@ class JobWorker:
             finished_ms=int(time.time() * 1000),
         )  # fmt: skip
         channel = self._keys.replies(done.reply_to) if done.reply_to else ""
-        fields = (raw_id, job_id, result, KEEP_RESULT_MS, channel, done.answer, done.share_key, done.share_ms)
+        fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms)
         self._held.unstored.add(raw_id)
         self._held.finished.append(_Finished(raw_id, fields))
         self._flush.set()
@@ -269,7 +297,7 @@ class JobWorker:
                 try:
                     await self._finish(
                         keys=[self._keys.queue, self._keys.callers],
-                        args=[field for row in batch for field in row.fields],
+                        args=[KEEP_RESULT_MS, *(field for row in batch for field in row.fields)],
                     )
                 except RedisAway as error:
                     self._absence.noticed(error)

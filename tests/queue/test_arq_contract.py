@@ -69,6 +69,7 @@ async def test_arqs_own_tools_read_the_queue(valkey: str) -> None:
     async with leading(valkey, Desk(held), slots=1) as worker, asking(valkey) as asker, Redis.from_url(valkey) as redis:
         running = asker.asks(1)
         await worker.desk.has_begun(1)
+        await asker.has_queued(0)
         queued = asker.asks(1)
         await asker.has_queued(1)
         (waiting,) = [

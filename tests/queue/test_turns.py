@@ -91,6 +91,7 @@ async def test_past_the_depth_a_query_is_refused_at_once_and_an_order_is_not(val
     async with leading(valkey, Desk(held), slots=1, trade_slots=1) as worker, asking(valkey, limits) as asker:
         calls = asker.asks(1)
         await worker.desk.has_begun(1)
+        await asker.has_queued(0)
         calls += asker.asks(10)
         await asker.has_queued(10)
         with pytest.raises(Busy) as refused:

@@ -108,14 +108,16 @@ async def test_a_job_a_dead_worker_had_claimed_is_never_called_certainly_unbegun
 
 
 async def test_withdrawing_is_one_step(valkey: str) -> None:
-    """However often claim and withdrawal race, a job is either withdrawn or run."""
+    """However often claim and withdrawal race, an order is either withdrawn or run."""
     async with leading(valkey) as worker, asking(valkey) as asker:
         withdraw = asker.store.script(scripts.WITHDRAW)
         said: dict[str, bytes] = {}
 
-        async def race() -> None:
-            (call,) = asker.asks(1)
-            for _ in range(4):
+        async def race(steps: int) -> None:
+            (call,) = asker.asks(1, TRADE)
+            while not asker.client._replies._inboxes:  # noqa: ASYNC110 - the race is told in steps of the loop
+                await asyncio.sleep(0)
+            for _ in range(steps):
                 await asyncio.sleep(0)
             for job_id in list(asker.client._replies._inboxes):
                 said[job_id] = await withdraw(keys=[KEYS.queue, KEYS.callers], args=[job_id])
@@ -123,8 +125,8 @@ async def test_withdrawing_is_one_step(valkey: str) -> None:
                     call.cancel()
             await asyncio.gather(call, return_exceptions=True)
 
-        for _ in range(100):
-            await race()
+        for number in range(100):
+            await race(number % 10)
         run = {envelope.request_id for envelope in worker.desk.begun}
         withdrawn = {job_id.rpartition(":")[2] for job_id, outcome in said.items() if outcome == b"WITHDRAWN"}
         assert not run & withdrawn

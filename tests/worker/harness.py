@@ -25,7 +25,7 @@ from shared.contract.contracts import ContractCandidate, ContractInfo
 from shared.contract.market_data import HistoricalBars, OptionChains, OptionQuotes, Quotes, StockPrice
 from shared.contract.orders import CancelResult, OrderInfo, OrderResult
 from shared.contract.status import LinkState
-from shared.envelope import Envelope, read_answer, seal
+from shared.envelope import VERSION, Envelope, read_answer, seal
 from shared.queue import arq_seam
 from shared.queue.client import JobClient, caller_tag
 from shared.redis_keys import Keys
@@ -251,6 +251,7 @@ class Bridge:
         """What a frontend would send for this operation, with some of it changed."""
         number = next(_request_numbers)
         fields: dict[str, Any] = {
+            "v": VERSION,
             "session": SESSION,
             "operation": name,
             "arguments": {},
