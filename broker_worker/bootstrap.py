@@ -31,6 +31,7 @@ from broker_worker.orders.journal import Journal
 from broker_worker.orders.placing import Placer
 from broker_worker.orders.reconciling import Reconciler
 from broker_worker.orders.recording import Recorder
+from broker_worker.orders.sending import Sender
 from broker_worker.orders.sent_file import SentFile
 from broker_worker.positions import PositionBook
 from broker_worker.settings import WorkerSettings
@@ -66,6 +67,7 @@ class BrokerWorker:
     quotes: QuoteBoard
     placer: Placer
     recorder: Recorder
+    reconciler: Reconciler
     sent_file: SentFile
     cache_file: CacheFile
     jobs: JobWorker
@@ -103,6 +105,7 @@ class BrokerWorker:
             _task(self.quotes.sweep(), "quotes"),
             _task(self.recorder.keep(), "records"),
             _task(self.durability.keep(), "durability"),
+            _task(self.reconciler.keep(lambda: self.link.session), "orders"),
             _task(self.jobs.store_answers(), "answers"),
             _task(
                 keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder), self.link.news),
@@ -159,7 +162,7 @@ def build(
     audit = Audit(store, keys)
     sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
     cache_file = CacheFile(settings.state_dir / f"{settings.gateway_session}.market.sqlite3")
-    recorder = Recorder(book, journal)
+    recorder = Recorder(book, journal, sent_file)
     reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
     live = settings.ibkr_trading_mode == "live"
     durability = DurabilityWatch(store, required=live and settings.require_durable_redis)
@@ -173,7 +176,7 @@ def build(
     )
     contracts = ContractBook(link, cache_file)
     finder = OrderFinder(book, journal)
-    placer = Placer(
+    sender = Sender(
         link,
         book,
         positions,
@@ -182,14 +185,15 @@ def build(
         recorder,
         reconciler,
         lease,
-        outages,
-        client_id=settings.ibkr_client_id,
         duplicate_window=settings.duplicate_window_seconds,
     )
+    placer = Placer(link, book, journal, sent_file, recorder, sender, outages)
     changer = Changer(link, contracts, book, finder, lease, outages, client_id=settings.ibkr_client_id)
     handlers: dict[type[Toolset], Toolset] = {
         AccountTools: AccountDesk(link, positions),
-        OrderTools: OrderDesk(link, contracts, book, finder, placer, changer, recorder),
+        OrderTools: OrderDesk(
+            link, contracts, book, finder, placer, changer, recorder, client_id=settings.ibkr_client_id
+        ),
         MarketDataTools: MarketDataDesk(link, contracts, quotes, cache_file),
         ContractTools: ContractDesk(link, contracts),
         **(further or {}),
@@ -210,6 +214,7 @@ def build(
         quotes=quotes,
         placer=placer,
         recorder=recorder,
+        reconciler=reconciler,
         sent_file=sent_file,
         cache_file=cache_file,
         jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, journal, durability, link.settled)),

@@ -18,7 +18,7 @@ from broker_worker.durability import DurabilityWatch
 from shared import clock
 from shared.audit import Audit, Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
-from shared.contract.orders import OrderState, order_answer, refused
+from shared.contract.orders import NEVER_SENT, OrderState, order_answer, refused
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
 from shared.order_records import OrderRecords, order_key
@@ -142,33 +142,35 @@ class JobRunner:
                 await self._settled()
                 return await operation.invoke(self._handlers[operation.toolset], call, parsed)
         except TimeoutError:
-            if trades:
-                raise OrderUnresolved("the gateway did not answer in time") from None
-            raise TimedOut(f"{operation.name} was not done within {operation.marker.time_limit:g} s") from None
+            if not trades:
+                raise TimedOut(f"{operation.name} was not done within {operation.marker.time_limit:g} s") from None
+            return await self._out_of_time(parsed, envelope, "the gateway did not answer in time")
+        except TimedOut as error:
+            if not trades or "terms" not in parsed:
+                raise
+            return await self._out_of_time(parsed, envelope, error.fact)
 
     async def _late(self, operation: Operation, parsed: Mapping[str, Any], envelope: Envelope) -> BaseModel:
         """The deadline passed while the job was waiting: nobody waits any more, and nothing is begun."""
+        why = "the deadline passed before the worker could begin it"
         if operation.marker.effect is not Effect.TRADES or "terms" not in parsed:
             raise TimedOut("the deadline passed before the worker could begin; certainly nothing was sent")
-        name = parsed["terms"].client_order_id
-        if name is not None and await self._begun_before(order_key(envelope.caller, name)):
-            raise OrderUnresolved("the deadline passed; the order was begun by an earlier call or worker")
-        return order_answer(
-            parsed,
-            state=OrderState.EXPIRED,
-            message="the deadline passed before the worker could begin it; it was never sent",
-            may_resubmit=True,
-            next_step="Place it again if it is still wanted.",
-        )
+        return await self._out_of_time(parsed, envelope, why)
 
-    async def _begun_before(self, key: str) -> bool:
-        """Whether an order may have left; one that has not is noted as never sent."""
+    async def _out_of_time(self, parsed: Mapping[str, Any], envelope: Envelope, why: str) -> BaseModel:
+        """The answer to an order that ran out of time: EXPIRED where it is not begun, and then it never will be.
+
+        Raises ``OrderUnresolved`` where it was begun, or where Redis cannot say.
+        """
+        if "terms" not in parsed:
+            raise OrderUnresolved(why)
+        name = parsed["terms"].client_order_id
         try:
-            if await self._records.get(key) is None:
-                return False
-            return not await self._records.leave(key, "its deadline passed before the worker could begin it")
-        except RedisAway:
-            return True
+            if name is not None and await self._records.leave(order_key(envelope.caller, name), why, ended=True):
+                return _never_sent(parsed, why)
+        except RedisAway as error:
+            raise OrderUnresolved(f"{why}, and Redis went away") from error
+        raise OrderUnresolved(f"{why}; it may have been sent by this call or an earlier one")
 
     def _permitted(self, envelope: Envelope, job: Job) -> Operation:
         """The operation, where this caller may have it run here."""
@@ -188,6 +190,16 @@ class JobRunner:
                     "live orders need signed jobs", action="set JOB_SIGNING_SECRET for the frontends and the worker"
                 )
         return operation
+
+
+def _never_sent(parsed: Mapping[str, Any], why: str) -> BaseModel:
+    return order_answer(
+        parsed,
+        state=OrderState.EXPIRED,
+        message=f"{why}; it was never sent",
+        may_resubmit=True,
+        next_step=NEVER_SENT,
+    )
 
 
 def _note(job_id: str, outcome: str, envelope: Envelope | None, seconds: float, *, served: bool) -> None:

@@ -23,7 +23,7 @@ from shared.contract import Call, Effect, Operation, Toolset
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
 from shared.envelope import read_answer
-from shared.errors import BridgeError, Internal, KeyReused, QueueDown, TimedOut, Unavailable
+from shared.errors import BridgeError, Internal, QueueDown, TimedOut, Unavailable
 from shared.order_records import OrderRecords, order_key
 from shared.queue.client import GRACE_SECONDS, JobClient
 from shared.redis_store import RedisAway
@@ -138,7 +138,7 @@ class Calls:
         except TimedOut as error:  # raised on this side of the queue, it means: withdrawn before any worker began
             if key is None:
                 raise
-            if not await self._leave(key, error):
+            if not await self._leave(key, error, ended=True):
                 return _reply(orders.unresolved(parsed, TimedOut(_ONLY_THIS_CALL)))
             return _reply(orders.expired(parsed, error))
         except Unavailable as error:  # not enqueued
@@ -152,7 +152,7 @@ class Calls:
         except orders.FATE_UNKNOWN as error:
             return _reply(orders.unresolved(parsed, error))
         except BridgeError as error:  # the worker refused it: nothing was sent by this call
-            if key is not None and not isinstance(error, KeyReused):
+            if key is not None:
                 await self._leave(key, error)
             raise
         except Exception as error:
@@ -173,10 +173,10 @@ class Calls:
         except RedisAway as error:
             raise QueueDown("Redis cannot be reached; this call sent nothing") from error
 
-    async def _leave(self, key: str, error: BridgeError) -> bool:
+    async def _leave(self, key: str, error: BridgeError, *, ended: bool = False) -> bool:
         """Note that nobody will begin the order; whether it is so, and no earlier call under its name had it begun."""
         try:
-            return await self._records.leave(key, error.fact)
+            return await self._records.leave(key, error.fact, ended=ended)
         except RedisAway as away:
             log.info("order %s: that it was taken back was not noted: %s", key, away)
             return False

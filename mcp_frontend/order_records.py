@@ -9,12 +9,12 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from shared import json_text
+from shared import clock, json_text
 from shared.contract import OPERATIONS, Call
 from shared.contract.order_records import MOST_WAITED, OrderDetail, OrderRecordTools
-from shared.contract.orders import OrderState, order_answer
-from shared.errors import InvalidArgument, QueueDown
-from shared.order_records import OrderRecords, Stage, StoredOrder, order_key
+from shared.contract.orders import NEVER_SENT, OrderState, order_answer
+from shared.errors import InvalidArgument, QueueDown, Unavailable
+from shared.order_records import REF_PREFIX, OrderRecords, Sighting, Stage, StoredOrder, order_key
 from shared.redis_store import RedisAway
 
 _LOOK_EVERY = 0.25
@@ -22,7 +22,9 @@ _LOOK_EVERY = 0.25
 _SAY_EVERY = 5.0
 
 _QUEUED = "The order waits for the worker. Do not place it again; call wait_for_order, or repeat the first call."
-_NEVER_SENT = "It was never sent. Place it again if it is still wanted."
+_HELD = "Nothing was sent. The same call again, under the same client_order_id, tries again."
+_FORGOTTEN = "Redis has lost its memory; whether an earlier call had the order sent is not known until it is restored"
+_KEY = re.escape(REF_PREFIX) + "[a-z2-7]{26}"
 _SENDING = "It may have reached the gateway. Do not place it again; call wait_for_order."
 
 
@@ -36,7 +38,7 @@ class RecordedOrders(OrderRecordTools):
         """See the contract."""
         try:
             key = await self._key(call, order)
-            return await self._detail(key) if key is not None else _not_found(order)
+            return await self._detail(key, order)
         except RedisAway as error:
             raise QueueDown("Redis cannot be reached, where the orders' records are") from error
 
@@ -54,29 +56,38 @@ class RecordedOrders(OrderRecordTools):
                 await call.progress(f"the order is {detail.status}")
             await asyncio.sleep(min(_LOOK_EVERY, max(give_up - time.monotonic(), 0)))
 
-    async def _key(self, call: Call, handle: str) -> str | None:
-        """The key of the order a handle names; raises ``InvalidArgument`` where it names several."""
+    async def _key(self, call: Call, handle: str) -> str:
+        """The key of the order a handle names, or empty; raises ``InvalidArgument`` where it names several."""
         if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
             found = await self._records.keys_named(f"perm:{int(perm[1])}")
         elif handle.isascii() and handle.isdigit():
             found = await self._records.keys_named(f"id:{int(handle)}")
+        elif re.fullmatch(_KEY, handle) and await self._records.get(handle) is not None:
+            return handle
         else:
             return order_key(call.caller, handle)
         if len(found) > 1:
             views = [await self._records.get(key) for key in found]
             perms = [f"perm:{number}" for view in views if view and (number := _perm_of(view)) is not None]
             raise InvalidArgument(f"order {handle} could be {'; '.join(perms)}", action="name the order by its perm:N")
-        return found[0] if found else None
+        return found[0] if found else ""
 
-    async def _detail(self, key: str) -> OrderDetail:
-        stored = await self._records.get(key)
+    async def _detail(self, key: str, handle: str) -> OrderDetail:
+        seen = await self._records.look(key)
+        stored = seen.order
+        if stored is None and not seen.reconciled:
+            raise Unavailable(
+                f"Redis has no memory of the orders and the worker has not restored it yet; {handle} may exist",
+                action="do not place it again; call get_order again once get_status is ready",
+                retry="after 10 s",
+            )
         if stored is None:
-            return _not_found(key)
+            return _not_found(handle)
         history = await self._records.history(key)
         if stored.view is not None and stored.stage is not Stage.UNSENT:
             detail = OrderDetail.model_validate(json_text.loads(stored.view))
         else:
-            detail = _without_word(stored)
+            detail = _without_word(stored, seen)
         return detail.model_copy(update={"history": history})
 
 
@@ -86,21 +97,25 @@ def _perm_of(stored: StoredOrder) -> int | None:
     return perm_id
 
 
-def _without_word(stored: StoredOrder) -> OrderDetail:
+def _without_word(stored: StoredOrder, seen: Sighting) -> OrderDetail:
     """An order of which the gateway has said nothing yet."""
-    late = stored.number("deadline_ms") < time.time() * 1000 - 1000
-    if stored.stage is Stage.UNSENT or (stored.stage is Stage.QUEUED and late):
-        state, message, step = OrderState.EXPIRED, "it was never sent; the gateway never saw it", _NEVER_SENT
-    elif stored.stage is Stage.HELD:
-        state, message, step = OrderState.REJECTED, "it was held back; nothing was sent", _NEVER_SENT
-    elif stored.stage is Stage.QUEUED:
+    late = stored.stage is Stage.QUEUED and seen.at_ms >= stored.number("deadline_ms")
+    message: str | None
+    if stored.stage is Stage.QUEUED and not late:
         state, message, step = OrderState.PENDING, "it waits for the worker", _QUEUED
-    else:
+    elif stored.stage is Stage.SENDING:
         state, message, step = (
             OrderState.UNKNOWN,
             "it was being sent; whether the gateway has it is not known",
             _SENDING,
         )
+    elif not seen.reconciled:
+        state, message, step = OrderState.UNKNOWN, _FORGOTTEN, _SENDING
+    elif stored.stage is Stage.HELD:
+        state, message, step = OrderState.REJECTED, stored.fields.get("why", "held back"), _HELD
+    else:
+        why = stored.fields.get("why", "its deadline passed before any worker began it")
+        state, message, step = OrderState.EXPIRED, f"{why}; the gateway never saw it", NEVER_SENT
     order_type, asked = _as_asked(stored)
     return OrderDetail(
         order_id=None,
@@ -117,7 +132,8 @@ def _without_word(stored: StoredOrder) -> OrderDetail:
         warnings=[],
         fills=[],
         history=[],
-        may_resubmit=state is OrderState.EXPIRED,
+        may_resubmit=state is OrderState.EXPIRED
+        or (state is OrderState.REJECTED and stored.number("may_resubmit") == 1),
         next_step=step,
         as_of=datetime.fromtimestamp((stored.number("begun_ms") or stored.number("queued_ms")) / 1000, UTC),
     )
@@ -150,6 +166,6 @@ def _not_found(handle: str) -> OrderDetail:
             "history": [],
             "may_resubmit": False,
             "next_step": "Check the name with get_orders; an order's name belongs to the caller that gave it.",
-            "as_of": datetime.now(UTC),
+            "as_of": clock.now(),
         }
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.contract import Effect, Operation
-from shared.contract.orders import CancelResult, OrderResult, OrderState, handle_answer, order_answer
+from shared.contract.orders import NEVER_SENT, CancelResult, OrderResult, OrderState, handle_answer, order_answer
 from shared.errors import BridgeError, Internal, OrderUnresolved, TimedOut
 
 FATE_UNKNOWN = (OrderUnresolved, TimedOut, Internal)
@@ -53,5 +53,5 @@ def expired(parsed: Mapping[str, Any], error: BridgeError) -> OrderResult:
         state=OrderState.EXPIRED,
         message=error.fact,
         may_resubmit=True,
-        next_step="The order was never sent. Call get_status; place it again when the bridge is ready.",
+        next_step=f"Call get_status first. {NEVER_SENT}",
     )

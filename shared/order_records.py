@@ -3,11 +3,14 @@
 A record is a hash. ``stage`` says how far the order came on this side:
 
 QUEUED     entered by a frontend; no worker has begun it. Past its deadline it can no longer be begun.
-HELD       the worker refused to begin it for a reason that may pass: a duplicate, or an unknown order in its way.
+HELD       refused before it was begun, for a reason that may pass: the same call may be made again.
 SENDING    begun: from here on it may have reached the gateway.
 KNOWN      the gateway has shown that it has the order, or has refused it; ``view`` says where it stands.
-UNSENT     proven never to have been sent.
+UNSENT     never sent, and never to be sent under this name: its time ran out, and so it was told.
 RESOLVED   a person decided what became of it.
+
+A repeat of a call may give an order more time while it waits. It never brings back what anybody may have been told is
+EXPIRED: one name, one answer.
 """
 
 from __future__ import annotations
@@ -57,19 +60,28 @@ def foreign_key(perm_id: int) -> str:
 
 
 _ENTER: Final = """
--- KEYS order, history  ARGV keep ms, event, deadline ms, then fields and values. Only a key that is new is entered.
--- The same call again: what was never sent is asked for anew, and what waits may be begun until the later deadline.
+-- KEYS order, history  ARGV keep ms, event, event of a deadline that passed, deadline ms, then fields and values
+-- ``waiting`` counts the calls that wait for an order nobody has begun.
 local stage = redis.call('HGET', KEYS[1], 'stage')
-if stage == 'UNSENT' then
-  redis.call('HSET', KEYS[1], 'stage', 'QUEUED')
-  redis.call('HDEL', KEYS[1], 'state', 'view', 'may_resubmit')
+if stage == 'QUEUED' then
+  local time = redis.call('TIME')
+  local until_ms = tonumber(redis.call('HGET', KEYS[1], 'deadline_ms') or 0)
+  if time[1] * 1000 + math.floor(time[2] / 1000) >= until_ms then
+    redis.call('HSET', KEYS[1], 'stage', 'UNSENT', 'why', 'its deadline passed before any worker began it')
+    redis.call('RPUSH', KEYS[2], ARGV[3])
+    return 0
+  end
+  redis.call('HINCRBY', KEYS[1], 'waiting', 1)
+  if until_ms < tonumber(ARGV[4]) then redis.call('HSET', KEYS[1], 'deadline_ms', ARGV[4]) end
+elseif stage == 'HELD' then
+  redis.call('HSET', KEYS[1], 'stage', 'QUEUED', 'deadline_ms', ARGV[4], 'waiting', 1)
+  redis.call('HDEL', KEYS[1], 'why', 'may_resubmit')
+  -- Held back before its contract was known, it may have been corrected.
+  if redis.call('HEXISTS', KEYS[1], 'fingerprint') == 0 then redis.call('HSET', KEYS[1], unpack(ARGV, 5)) end
   redis.call('RPUSH', KEYS[2], ARGV[2])
-  redis.call('HSET', KEYS[1], 'deadline_ms', ARGV[3])
-elseif stage == 'QUEUED' and tonumber(redis.call('HGET', KEYS[1], 'deadline_ms') or 0) < tonumber(ARGV[3]) then
-  redis.call('HSET', KEYS[1], 'deadline_ms', ARGV[3])
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], 'stage', 'QUEUED', unpack(ARGV, 4))
+if stage then return 0 end
+redis.call('HSET', KEYS[1], 'stage', 'QUEUED', 'deadline_ms', ARGV[4], 'waiting', 1, unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('RPUSH', KEYS[2], ARGV[2])
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
@@ -77,13 +89,30 @@ return 1
 """
 
 _LEAVE: Final = """
--- KEYS order, history  ARGV event. What no worker has begun is proven unsent.
+-- KEYS order, history, sentinel  ARGV event, UNSENT or HELD, why, keep ms
+-- What no worker has begun is never sent: nothing begins it any more (UNSENT), or only a new call does (HELD).
 local stage = redis.call('HGET', KEYS[1], 'stage')
-if stage == 'UNSENT' or stage == 'HELD' then return 1 end
-if stage ~= 'QUEUED' then return 0 end
-redis.call('HSET', KEYS[1], 'stage', 'UNSENT')
-redis.call('RPUSH', KEYS[2], ARGV[1])
-return 1
+if not stage and ARGV[2] == 'UNSENT' then
+  local time = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'stage', 'UNSENT', 'why', ARGV[3], 'queued_ms', time[1] * 1000)
+  redis.call('RPUSH', KEYS[2], ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], ARGV[4])
+elseif stage == 'QUEUED' or (stage == 'HELD' and ARGV[2] == 'UNSENT') then
+  if ARGV[2] == 'HELD' and redis.call('HINCRBY', KEYS[1], 'waiting', -1) > 0 then return 0 end
+  redis.call('HSET', KEYS[1], 'stage', ARGV[2], 'why', ARGV[3], 'may_resubmit', 1)
+  redis.call('RPUSH', KEYS[2], ARGV[1])
+elseif stage ~= 'UNSENT' and stage ~= 'HELD' then
+  return 0
+end
+-- A Redis that was wiped and is not reconciled yet knows nothing of what was sent before.
+return redis.call('EXISTS', KEYS[3])
+"""
+
+_LOOK: Final = """
+-- KEYS order, sentinel. The record, Redis's clock, and whether this Redis is one that was reconciled.
+local time = redis.call('TIME')
+return {redis.call('HGETALL', KEYS[1]), time[1] * 1000 + math.floor(time[2] / 1000), redis.call('EXISTS', KEYS[2])}
 """
 
 
@@ -119,6 +148,17 @@ class StoredOrder:
         return int(self.fields.get(name, 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A record at one moment."""
+
+    order: StoredOrder | None
+    at_ms: int
+    """The moment by Redis's clock, the one that BEGIN judges a deadline by."""
+    reconciled: bool
+    """Whether this Redis was compared with the gateway since it began. Where not, it may have forgotten orders."""
+
+
 class OrderRecords:
     """Reads records, and enters orders before they are queued."""
 
@@ -127,11 +167,19 @@ class OrderRecords:
         self._keys = keys
         self._enter = store.script(_ENTER)
         self._leave = store.script(_LEAVE)
+        self._look = store.script(_LOOK)
 
     async def get(self, key: str) -> StoredOrder | None:
         """One record."""
         fields = await self._store.hash(self._keys.order(key))
         return StoredOrder(key, fields) if fields else None
+
+    async def look(self, key: str) -> Sighting:
+        """One record, and by which clock and in which Redis it was read."""
+        pairs, at_ms, reconciled = await self._look(keys=[self._keys.order(key), self._keys.sentinel], args=[])
+        texts = [text.decode() for text in pairs]
+        fields = dict(zip(texts[::2], texts[1::2], strict=True))
+        return Sighting(StoredOrder(key, fields) if fields else None, int(at_ms), bool(reconciled))
 
     async def history(self, key: str) -> list[OrderEvent]:
         """What happened to an order, oldest first; the last two hundred steps."""
@@ -152,21 +200,27 @@ class OrderRecords:
         arguments: Mapping[str, Any],
         deadline_ms: int,
     ) -> None:
-        """Note an order before it is queued, unless its key is known already."""
+        """Note an order before it is queued, unless its key is known already; see the module for repeats."""
         await self._enter(
             keys=[self._keys.order(key), self._keys.order_history(key)],
             args=[
-                KEEP_MS, event("asked for", f"by {caller}: {operation}"), deadline_ms,
+                KEEP_MS, event("asked for", f"by {caller}: {operation}"),
+                event("never sent", "its deadline passed before any worker began it"), deadline_ms,
                 "caller", caller, "client_order_id", client_order_id, "operation", operation,
                 "arguments", json.dumps(arguments, default=str), "queued_ms", int(clock.now().timestamp() * 1000),
-                "deadline_ms", deadline_ms,
             ],
         )  # fmt: skip
 
-    async def leave(self, key: str, why: str) -> bool:
-        """A call for an order was taken back; whether the order certainly never left, by an earlier call either."""
+    async def leave(self, key: str, why: str, *, ended: bool) -> bool:
+        """A call for an order was taken back; whether the order certainly never left, by an earlier call either.
+
+        ``ended`` where the caller is told that it is EXPIRED: then it never will be sent under this name. Else the
+        caller is told of an error, and may make the same call again.
+        """
+        stage = Stage.UNSENT if ended else Stage.HELD
         left: int = await self._leave(
-            keys=[self._keys.order(key), self._keys.order_history(key)], args=[event("never sent", why)]
+            keys=[self._keys.order(key), self._keys.order_history(key), self._keys.sentinel],
+            args=[event("never sent", why), stage.value, why, KEEP_MS],
         )
         return left == 1
 

@@ -65,8 +65,8 @@ class Keys:
         return self._name("order-named", name)
 
     def order_like(self, fingerprint: str) -> str:
-        """Key of the newest order with this content."""
-        return self._name("order-like", fingerprint)
+        """Set of the keys of all orders with this content, sorted by when they were begun."""
+        return self._name("orders-like", fingerprint)
 
     @property
     def orders_open(self) -> str:

@@ -6,7 +6,7 @@ from broker_worker.orders.journal import Begun
 from broker_worker.orders.record import Fill, OrderRecord
 from shared import json_text
 from shared.contract.order_records import OrderDetail, OrderFill
-from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderResult, OrderState
+from shared.contract.orders import NEVER_SENT, CancelResult, ExecutionInfo, OrderInfo, OrderResult, OrderState
 
 NEXT_STEP = {
     OrderState.PENDING: "It was sent and is not acknowledged yet. Do not place it again: repeat this call with the "
@@ -16,7 +16,7 @@ NEXT_STEP = {
     OrderState.FILLED: "Nothing; get_positions shows the holding.",
     OrderState.CANCELLED: "Nothing; place a new order if it is still wanted.",
     OrderState.REJECTED: "Read the message, correct the order, and place it under a new client_order_id.",
-    OrderState.EXPIRED: "It was never sent. Place it again if it is still wanted.",
+    OrderState.EXPIRED: NEVER_SENT,
     OrderState.UNKNOWN: "Do not place it again: it may be working. Call get_orders, or have somebody look in TWS.",
 }
 

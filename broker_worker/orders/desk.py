@@ -13,8 +13,9 @@ from broker_worker.orders import answers, terms
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.changing import Change, Changer
 from broker_worker.orders.finding import OrderFinder
-from broker_worker.orders.placing import Order, Placer
+from broker_worker.orders.placing import Placer
 from broker_worker.orders.recording import Recorder
+from broker_worker.orders.sending import Order
 from broker_worker.orders.terms import Intent
 from broker_worker.single_flight import FreshFlight
 from shared import clock
@@ -38,6 +39,8 @@ class OrderDesk(OrderTools):
         placer: Placer,
         changer: Changer,
         recorder: Recorder,
+        *,
+        client_id: int,
     ) -> None:
         self._link = link
         self._contracts = contracts
@@ -46,6 +49,7 @@ class OrderDesk(OrderTools):
         self._placer = placer
         self._changer = changer
         self._recorder = recorder
+        self._client_id = client_id
         self._refresh = FreshFlight(lambda: book.refresh(link.session))
         self._executions = FreshFlight(lambda: book.refresh_executions(link.session))
 
@@ -156,6 +160,8 @@ class OrderDesk(OrderTools):
             account=account,
             note=contract.note,
             may_repeat=self._key_of(call, intent.terms.repeat_of),
+            description=terms.describe(intent, resolved, account),
+            client_id=self._client_id,
         )
         return await self._placer.place(call, order)
 

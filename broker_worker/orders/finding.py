@@ -1,4 +1,4 @@
-"""Which order a handle names: a number, ``perm:N``, or the agent's own name for it."""
+"""Which order a handle names: a number, ``perm:N``, the agent's own name for it, or an order's key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class OrderFinder:
         if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
             return self._book.by_perm(int(perm[1]))
         if not (handle.isascii() and handle.isdigit()):
-            return self._book.by_ref(order_key(caller, handle))
+            return self._book.by_ref(order_key(caller, handle)) or self._book.by_ref(handle)
         candidates = self._book.by_order_id(int(handle))
         if len(candidates) > 1:
             named = "; ".join(

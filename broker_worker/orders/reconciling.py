@@ -1,5 +1,9 @@
 """After every connection, before the first new order: what became of each order that was begun.
 
+The same again, while the link stands, where Redis is no longer the one that was reconciled, or holds an order that was
+begun and that nobody looks after: a command of an earlier holder of the lease, or one given up here, may be carried out
+late.
+
 The gateway's word comes first: an order it shows is adopted. An order it does not show, and that the local file never
 held, was never sent. After midnight the gateway no longer shows yesterday's orders: then the positions are the
 evidence. What remains is UNKNOWN: never sent again, shown until the truth appears or a person resolves it.
@@ -20,15 +24,17 @@ from broker_worker.orders.book import OrderBook
 from broker_worker.orders.journal import Journal
 from broker_worker.orders.record import OrderRecord
 from broker_worker.orders.recording import Recorder
-from broker_worker.orders.sent_file import KEEP_SECONDS, Sent, SentFile
+from broker_worker.orders.sent_file import KEEP_SECONDS, End, Sent, SentFile
 from broker_worker.positions import PositionBook
-from shared import clock
+from shared import clock, json_text
 from shared.audit import Audit, Decision
+from shared.contract.orders import OrderState
+from shared.errors import BridgeError
 from shared.order_records import REF_PREFIX, Stage, StoredOrder
 from shared.redis_store import RedisAway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from broker_worker.gateway.session import Session
 
@@ -39,6 +45,9 @@ EXCHANGE_DAY = ZoneInfo("America/New_York")
 
 
 KEEP_MARGIN_MS = 24 * 3600 * 1000
+WIPED = "Redis was wiped or replaced"
+LOOK_SECONDS = 2.0
+"""Between looks at whether this still is the Redis that was reconciled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,40 @@ class Reconciler:
         """How many orders that Redis had begun when last heard."""
         self.rounds = 0
         """Counts reconciliations: an order on its way while one began must not go out, it may have been judged."""
+        self.on_their_way: set[str] = set()
+        """The keys of orders that are passing the last steps now."""
         self._one_at_a_time = asyncio.Lock()
+        self._anew = asyncio.Lock()
+
+    async def keep(self, session: Callable[[], Session]) -> None:
+        """Look again and again, until cancelled. ``session`` is the one that serves, or raises ``BridgeError``."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                serving = session()
+                if (why := await self._amiss()) is not None:
+                    await self.anew(serving, why)
+            except (BridgeError, ConnectionError, RedisAway) as error:
+                log.debug("not looked at the orders now: %s", error)
+
+    async def _amiss(self) -> str | None:
+        """Why the orders must be reconciled anew; None where all is well."""
+        known_id, known_begun = self.sentinel, self.begun
+        found_id, found_begun = await self._journal.identity()
+        if found_id != known_id or found_begun < known_begun:
+            return WIPED
+        adrift = self._unattended(await self._journal.adrift())
+        if adrift and (still := adrift & self._unattended(await self._journal.adrift())):
+            return f"nobody looks after {', '.join(sorted(still))}"
+        return None
+
+    def _unattended(self, keys: Iterable[str]) -> set[str]:
+        """Those of these orders of ours that are neither on their way nor in the book."""
+        return {
+            key
+            for key in keys
+            if key.startswith(REF_PREFIX) and key not in self.on_their_way and self._book.by_ref(key) is None
+        }
 
     async def synchronise(self, session: Session) -> None:
         """The last step after a connection. Raises ``ConnectionError`` where Redis is away: nothing is served then."""
@@ -84,12 +126,16 @@ class Reconciler:
         except RedisAway as error:
             raise ConnectionError(f"Redis is away, orders cannot be reconciled: {error}") from error
 
-    async def after_a_wipe(self, session: Session) -> None:
-        """Redis is not the one that was reconciled: read the gateway anew and reconcile before any order goes on."""
-        log.warning("Redis was wiped or replaced: reconciling before the next order")
-        await self._book.synchronise(session)
-        await self._positions.synchronise(session)
-        await self._reconcile()
+    async def anew(self, session: Session, why: str) -> None:
+        """Read the gateway anew and reconcile, while the link stands; orders on their way do not go out meanwhile."""
+        rounds = self.rounds
+        async with self._anew:
+            if self.rounds != rounds:
+                return  # done while this waited for its turn
+            log.warning("reconciling the orders before the next one: %s", why)
+            await self._book.synchronise(session)
+            await self._positions.synchronise(session)
+            await self._reconcile()
 
     async def _reconcile(self) -> None:
         self.rounds += 1
@@ -113,18 +159,28 @@ class Reconciler:
         self._recorder.forget()
 
     async def _restore(self, rows: Iterable[Sent]) -> None:
-        """This Redis may have lost orders: what it does not know to be begun is entered again."""
+        """This Redis may have lost orders: what it does not know to be begun is entered again, over or not."""
         for row in rows:
-            if await self._journal.restore(row.key, row.entry, row.at):
-                log.warning("order %s: restored from the local file", row.key)
+            if await self._journal.restore(row):
+                end = row.end
+                log.warning("order %s: restored from the local file%s", row.key, f" as {end.state}" if end else "")
 
     async def _clear(self, rows: dict[str, Sent]) -> None:
-        """Redis has lost nothing, so that what it knows to be waiting was never begun, whatever the file expected."""
+        """Redis has lost nothing: what it knows to be waiting was never begun, and what it knows to be over is over."""
+        ends: dict[str, End] = {}
         for row in rows.values():
+            if row.over is not None:
+                continue
             stored = await self._journal.get(row.key)
-            if stored is not None and stored.stage in {Stage.QUEUED, Stage.HELD, Stage.UNSENT}:
+            if stored is None:
+                if row.at < clock.now().timestamp() - KEEP_SECONDS and self._book.by_ref(row.key) is None:
+                    await self._sent_file.remove(row)  # over for so long that its record has expired
+            elif stored.stage in {Stage.QUEUED, Stage.HELD, Stage.UNSENT}:
                 log.info("order %s: never begun; it may still be sent", row.key)
                 await self._sent_file.remove(row)
+            elif (end := _end_of(stored)) is not None:
+                ends[row.key] = end
+        await self._sent_file.note_ends(ends)
 
     def _file_remembers(self, stored: StoredOrder) -> bool:
         """Whether the order, had it been sent, would be in this file: begun under it, and not too long ago."""
@@ -145,7 +201,7 @@ class Reconciler:
             verdict = self._absent(stored)
         if verdict.record is None:
             why = "neither the local file nor the gateway knows it"
-            await self._recorder.unsent(stored.key, why, stored.fields.get("attempt", ""))
+            await self._recorder.unsent(stored.key, why, stored.fields.get("attempt", ""), Stage.UNSENT)
         else:
             self._book.expect(verdict.record)
             await self._recorder.record(verdict.record, verdict.event if _news(before, verdict) else None)
@@ -194,6 +250,17 @@ class Reconciler:
                 key=stored.key,
             )
         )
+
+
+def _end_of(stored: StoredOrder) -> End | None:
+    """How an order ended by its record, as where a person settled it; None where it is not over."""
+    if stored.view is None:
+        return None
+    view = json_text.loads(stored.view)
+    if not OrderState(view["state"]).final:
+        return None
+    names = [f"{name}:{view[field]}" for name, field in (("perm", "perm_id"), ("id", "order_id")) if view[field]]
+    return End(state=view["state"], may_resubmit=view["may_resubmit"], view=stored.view, names=tuple(names))
 
 
 def _news(before: str | None, verdict: Verdict) -> bool:

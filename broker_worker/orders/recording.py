@@ -1,14 +1,18 @@
-"""Keeping the orders' records in Redis up to date with what the gateway says."""
+"""Keeping the orders' records in Redis up to date with what the gateway says, and the local file with what is over."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from broker_worker.orders import answers
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.journal import Journal
 from broker_worker.orders.record import OrderRecord
+from broker_worker.orders.sent_file import End, SentFile
 from shared import json_text
 from shared.contract.orders import OrderState
 from shared.order_records import REF_PREFIX, Stage, foreign_key
@@ -17,16 +21,19 @@ from shared.redis_store import RedisAway
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
+_NO_MOMENT = datetime.fromtimestamp(0, UTC)
+"""In what the file says of an order, so that the same end is the same text."""
 
 
 class Recorder:
     """Writes records; what cannot be written now is written when Redis is back."""
 
-    def __init__(self, book: OrderBook, journal: Journal) -> None:
+    def __init__(self, book: OrderBook, journal: Journal, sent_file: SentFile) -> None:
         self._book = book
         self._journal = journal
+        self._sent_file = sent_file
         self._shown: dict[str, str] = {}
-        self._unsent: dict[str, tuple[str, str]] = {}
+        self._unsent: dict[str, tuple[str, str, Stage]] = {}
 
     async def keep(self) -> None:
         """Bring records up to date whenever the gateway says something, until cancelled."""
@@ -36,8 +43,9 @@ class Recorder:
             changed, self._book.changed = self._book.changed, {}
             for record in changed.values():
                 await self.record(record, None)
-            for key, (attempt, why) in list(self._unsent.items()):
-                await self.unsent(key, why, attempt)
+            await self._note_ends(changed.values())
+            for key, (attempt, why, stage) in list(self._unsent.items()):
+                await self.unsent(key, why, attempt, stage)
             if self._book.changed or self._unsent:
                 await asyncio.sleep(_RETRY_SECONDS)
 
@@ -86,13 +94,33 @@ class Recorder:
             record.status = view["status"] if record.state.final else record.status
         self._shown[key] = _gist(record)
 
-    async def unsent(self, key: str, why: str, attempt: str) -> None:
-        """Note that an order was certainly never sent."""
+    async def _note_ends(self, records: Iterable[OrderRecord]) -> None:
+        """Let the file know which of ours are over."""
         try:
-            await self._journal.prove_unsent(key, why, attempt)
+            await self._sent_file.note_ends(
+                {record.ref: await self._end(record) for record in records if record.ref.startswith(REF_PREFIX)}
+            )
+        except (RedisAway, sqlite3.Error) as error:
+            log.warning("which orders are over is not noted in the file until they are heard of again: %s", error)
+
+    async def _end(self, record: OrderRecord) -> End | None:
+        if not record.state.final:
+            return None
+        told = answers.detail(record, await self._journal.name(record.ref))
+        return End(
+            state=record.state.value,
+            may_resubmit=told.may_resubmit,
+            view=json_text.dumps(told.model_copy(update={"as_of": _NO_MOMENT})),
+            names=tuple(answers.names(record)),
+        )
+
+    async def unsent(self, key: str, why: str, attempt: str, stage: Stage) -> None:
+        """Note that an order was certainly never sent: UNSENT for good, or HELD until it is asked for again."""
+        try:
+            await self._journal.prove_unsent(key, why, attempt, stage)
         except RedisAway as error:
             log.warning("order %s: that it was never sent waits until Redis is back: %s", key, error)
-            self.unsent_later(key, why, attempt)
+            self.unsent_later(key, why, attempt, stage)
         else:
             self._unsent.pop(key, None)
 
@@ -104,9 +132,9 @@ class Recorder:
             if stored is not None and stored.stage is Stage.RESOLVED:
                 self._book.drop(record)
 
-    def unsent_later(self, key: str, why: str, attempt: str) -> None:
+    def unsent_later(self, key: str, why: str, attempt: str, stage: Stage) -> None:
         """The same, when Redis is back."""
-        self._unsent[key] = (attempt, why)
+        self._unsent[key] = (attempt, why, stage)
         self._book.any_change.set()
 
     def _news(self, key: str, record: OrderRecord) -> str | None:

@@ -1,28 +1,32 @@
-"""The local file that knows one fact: this order may have been sent.
+"""The local file that knows one fact: this order may have been sent; and later, that it is over.
 
 Written and flushed to disk before Redis is asked to begin the order, so that losing Redis loses no order: what this
-file and the gateway do not know was not sent from here.
+file and the gateway do not know was not sent from here. That an order is over is written when the gateway has said so:
+the gateway itself forgets it at midnight.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from shared import clock
 
 KEEP_SECONDS: Final = 9 * 24 * 3600
-"""A day longer than Redis keeps the record of an order that is over."""
+"""How long an order that is over stays in the file: a day longer than Redis keeps its record."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS sent (
-    key TEXT PRIMARY KEY, epoch INTEGER NOT NULL, order_id INTEGER NOT NULL, at REAL NOT NULL, entry TEXT NOT NULL
+    key TEXT PRIMARY KEY, epoch INTEGER NOT NULL, order_id INTEGER NOT NULL, at REAL NOT NULL, entry TEXT NOT NULL,
+    over TEXT, over_at REAL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS redis (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1), sentinel TEXT NOT NULL, begun INTEGER NOT NULL
@@ -30,7 +34,21 @@ CREATE TABLE IF NOT EXISTS redis (
 CREATE TABLE IF NOT EXISTS file (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), id TEXT NOT NULL) STRICT;
 """
 
+_SELECT: Final = "SELECT key, epoch, order_id, at, entry, over, over_at FROM sent"
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How an order ended."""
+
+    state: str
+    may_resubmit: bool
+    view: str
+    """The order's story, as in its record; the same text for the same end."""
+    names: tuple[str, ...]
+    """By which the record may be found, beside its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +62,22 @@ class Sent:
     """Unix seconds."""
     entry: str
     """What Redis should remember of it, as JSON, where Redis has forgotten."""
+    over: str | None = None
+    """Its ``End`` as JSON; None while it may not be over."""
+    over_at: float | None = None
+
+    @property
+    def end(self) -> End | None:
+        """How it ended, where that is known."""
+        if self.over is None:
+            return None
+        end = json.loads(self.over)
+        return End(**end | {"names": tuple(end["names"])})
+
+    @property
+    def ended(self) -> datetime:
+        """When that was noted, or long ago where it was not."""
+        return datetime.fromtimestamp(self.over_at or 0, UTC)
 
 
 class SentFile:
@@ -64,15 +98,17 @@ class SentFile:
         """Note that an order may be sent; on return it is on the disk. False where it may have been sent before."""
         row = (sent.key, sent.epoch, sent.order_id, sent.at, sent.entry)
         added: int = await self._run(
-            lambda db: db.execute("INSERT OR IGNORE INTO sent VALUES (?, ?, ?, ?, ?)", row).rowcount
+            lambda db: (
+                db.execute(
+                    "INSERT OR IGNORE INTO sent (key, epoch, order_id, at, entry) VALUES (?, ?, ?, ?, ?)", row
+                ).rowcount
+            )
         )
         return added == 1
 
     async def get(self, key: str) -> Sent | None:
         """What is known of one order."""
-        rows = await self._run(
-            lambda db: db.execute("SELECT key, epoch, order_id, at, entry FROM sent WHERE key = ?", (key,)).fetchall()
-        )
+        rows = await self._run(lambda db: db.execute(f"{_SELECT} WHERE key = ?", (key,)).fetchall())
         return Sent(*rows[0]) if rows else None
 
     def remove(self, sent: Sent) -> Awaitable[object]:
@@ -80,9 +116,19 @@ class SentFile:
         row = (sent.key, sent.epoch, sent.at)
         return self._run(lambda db: db.execute("DELETE FROM sent WHERE key = ? AND epoch = ? AND at = ?", row))
 
+    async def note_ends(self, ends: Mapping[str, End | None]) -> None:
+        """Note which orders are over and how; None takes it back. On return it is on the disk."""
+        now = clock.now().timestamp()
+        rows = [
+            (over, None if over is None else now, key, over)
+            for key, end in ends.items()
+            for over in [None if end is None else json.dumps(asdict(end))]
+        ]
+        await self._run(lambda db: _all_at_once(db, rows))
+
     async def all(self) -> list[Sent]:
-        """Every order that may have been sent in the last days."""
-        rows = await self._run(lambda db: db.execute("SELECT key, epoch, order_id, at, entry FROM sent").fetchall())
+        """Every order that may have been sent and is not long over."""
+        rows = await self._run(lambda db: db.execute(_SELECT).fetchall())
         return [Sent(*row) for row in rows]
 
     async def known_redis(self) -> tuple[str | None, int]:
@@ -111,10 +157,19 @@ class SentFile:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")  # with WAL: every commit is on the disk when it returns
         db.executescript(_SCHEMA)
-        db.execute("DELETE FROM sent WHERE at < ?", (clock.now().timestamp() - KEEP_SECONDS,))
+        if "over" not in {column[1] for column in db.execute("PRAGMA table_info(sent)")}:
+            db.executescript("ALTER TABLE sent ADD COLUMN over TEXT; ALTER TABLE sent ADD COLUMN over_at REAL")
+        db.execute("DELETE FROM sent WHERE over_at < ?", (clock.now().timestamp() - KEEP_SECONDS,))
         db.execute("INSERT OR IGNORE INTO file VALUES (1, ?)", (secrets.token_hex(8),))
         return str(db.execute("SELECT id FROM file").fetchone()[0])
 
     def _run(self, work: Callable[[Any], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._thread, lambda: work(self._connection))
+
+
+def _all_at_once(db: sqlite3.Connection, rows: list[tuple[str | None, float | None, str, str | None]]) -> None:
+    """One flush for all; none where nothing is new."""
+    with db:
+        db.execute("BEGIN")
+        db.executemany("UPDATE sent SET over = ?, over_at = ? WHERE key = ? AND over IS NOT ?", rows)

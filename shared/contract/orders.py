@@ -47,6 +47,12 @@ class OrderState(StrEnum):
         return self in {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
 
 
+NEVER_SENT = (
+    "It was never sent, and under this name it never will be. If it is still wanted, place it under a new "
+    "client_order_id."
+)
+"""What to do about an order that is EXPIRED."""
+
 _STATUS = (
     "The gateway's own word, such as Submitted or Filled, or REJECTED, NOT_FOUND, PENDING, UNKNOWN, EXPIRED from here."
 )

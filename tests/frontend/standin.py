@@ -188,6 +188,8 @@ async def stand_in_worker(redis_url: str, *, slots: int = 64, trade_slots: int =
     tasks = [asyncio.create_task(work) for work in (lease.keep(), worker.run(), worker.store_answers())]
     try:
         await lease.held()
+        reconciled = store.script("return redis.call('HSET', KEYS[1], 'id', 'reconciled')")
+        await reconciled(keys=[keys.sentinel], args=[])
         yield stand_in
         await worker.drain(0.1)
     finally:

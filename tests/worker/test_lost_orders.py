@@ -143,8 +143,11 @@ async def test_a_deadline_that_has_passed_expires_the_order_unsent(bridge: Bridg
     assert '"state":"EXPIRED"' in answer
     assert '"may_resubmit":true' in answer
     assert bridge.placed() == []
-    # Nothing stands in the way of the same name later.
-    assert (await bridge.call("place_limit_order", **LIMIT)).state is OrderState.WORKING
+    # What was told to be over stays over; another name is free.
+    again = await bridge.call("place_limit_order", **LIMIT)
+    assert (again.state, again.may_resubmit, bridge.placed()) == (OrderState.EXPIRED, True, [])
+    assert "new client_order_id" in again.next_step
+    assert (await bridge.call("place_limit_order", **LIMIT | {"client_order_id": "k-2"})).state is OrderState.WORKING
 
 
 async def test_a_query_whose_deadline_has_passed_is_not_begun(bridge: Bridge) -> None:
