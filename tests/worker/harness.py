@@ -134,12 +134,22 @@ class Bridge:
 
     def client(self) -> JobClient:
         """Another frontend's end of the queue."""
-        return JobClient(self._store(), self.keys, self.secret.encode())
+        return JobClient(self.store(), self.keys, self.secret.encode())
 
-    def _store(self) -> Store:
+    def store(self) -> Store:
+        """Another process's connections to the Redis."""
         store = Store(fakeredis.FakeAsyncRedis(server=self._redis))
         self._stores.append(store)
         return store
+
+    @property
+    def jobs(self) -> JobClient:
+        """A frontend's end of the queue that listens for answers."""
+        return self._client
+
+    async def wipe(self) -> None:
+        """Let Redis forget everything."""
+        await self.redis.flushall()
 
     async def _close_stores(self) -> None:
         for store in self._stores:
@@ -166,7 +176,7 @@ class Bridge:
             "longest_pause": 0.1,
             "ghost_pause": 0.05,
         }
-        self._worker = build(settings, self._store(), LinkConfig(**config | self._link))
+        self._worker = build(settings, self.store(), LinkConfig(**config | self._link))
         self._stop = asyncio.Event()
         self._running = asyncio.create_task(self._worker.run(self._stop))
         await until(lambda: bool(self.worker.lease.holder))
