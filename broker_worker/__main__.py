@@ -22,6 +22,8 @@ def main() -> None:
     logs.configure(settings.log_level, {"arq": logging.WARNING, "ib_async": logging.CRITICAL})
     # What the decoder cannot read is a fact about the gateway that must be seen; the rest the link says better.
     logging.getLogger("ib_async.Decoder").setLevel(logging.ERROR)
+    if settings.unsafe:
+        sys.exit(f"The worker does not start: {settings.unsafe}")
     asyncio.run(serve(settings))
 
 

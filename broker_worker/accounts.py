@@ -35,9 +35,12 @@ _BASE = "BASE"
 Row = tuple[str, str, str, str]
 
 
-def one_account(link: GatewayLink, account: str | None) -> str:
-    """The account a call means; left out, the only one. Raises where that is not one of ours, or not clear."""
-    known = link.accounts
+def one_account(link: GatewayLink, call: Call, account: str | None) -> str:
+    """The account a call means; left out, the only one. Raises where the caller may not use it, or it is not clear.
+
+    To a caller limited to some accounts the others do not exist: no answer tells whether there are any.
+    """
+    known = _open_to(call, link)
     if account is None:
         if len(known) == 1:
             return known[0]
@@ -47,9 +50,18 @@ def one_account(link: GatewayLink, account: str | None) -> str:
     return account
 
 
-def accounts_meant(link: GatewayLink, account: str | None) -> list[str]:
-    """The accounts of a list: the one named, or all."""
-    return list(link.accounts) if account is None else [one_account(link, account)]
+def accounts_meant(link: GatewayLink, call: Call, account: str | None) -> list[str]:
+    """The accounts of a list: the one named, or all that the caller may see."""
+    return _open_to(call, link) if account is None else [one_account(link, call, account)]
+
+
+def _open_to(call: Call, link: GatewayLink) -> list[str]:
+    """The gateway's accounts that the caller may see; raises where there is none: an empty list would mislead."""
+    known = [name for name in link.accounts if call.may_see(name)]
+    if not known:
+        _ = link.session  # before the first connection no account is known; the link says so better
+        raise WrongAccount(f"none of the accounts open to {call.caller} is served by this gateway")
+    return known
 
 
 class AccountDesk(AccountTools):
@@ -64,7 +76,7 @@ class AccountDesk(AccountTools):
     async def get_account_summary(self, call: Call, account: str | None = None) -> AccountSummary:
         """See the contract."""
         _ = self._link.session  # the state of the link comes before any question about accounts
-        name = one_account(self._link, account)
+        name = one_account(self._link, call, account)
         rows = await self._flight.do()
         by_tag: dict[str, dict[str, AccountAmount]] = defaultdict(dict)
         for row_account, tag, value, currency in rows:
@@ -90,7 +102,7 @@ class AccountDesk(AccountTools):
     ) -> Listing[Position]:
         """See the contract."""
         session = self._link.session
-        holdings = await self._positions.valued(session, accounts_meant(self._link, account))
+        holdings = await self._positions.valued(session, accounts_meant(self._link, call, account))
         rows = [holding.as_position() for holding in holdings]
         return Listing[Position].page(rows, cursor=cursor, as_of=clock.now())
 
@@ -99,7 +111,7 @@ class AccountDesk(AccountTools):
     ) -> ProfitAndLoss:
         """See the contract."""
         session = self._link.session
-        names = accounts_meant(self._link, account)
+        names = accounts_meant(self._link, call, account)
         profits, holdings, bases = await asyncio.gather(
             self._positions.profits(session, names), self._positions.valued(session, names), self._bases()
         )

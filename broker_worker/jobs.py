@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from broker_worker import fail_points
 from broker_worker.durability import DurabilityWatch
-from shared import clock
+from shared import clock, logs
 from shared.audit import Audit, Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import NEVER_SENT, OrderState, order_answer, refused
@@ -77,6 +77,7 @@ class JobRunner:
         served = False
         try:
             envelope = unseal(job.body, job.signature, self._policy.secret)
+            logs.CALL.set({"request_id": envelope.request_id, "caller": envelope.caller})  # for the job's own task
             result = await self._answer(envelope, job)
             answer, outcome, served = result_text(result), str(vars(result).get("state") or "ok"), True
             share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
@@ -133,6 +134,8 @@ class JobRunner:
         call = Call(
             caller=envelope.caller,
             scopes=envelope.scopes,
+            accounts=envelope.accounts,
+            authenticated=envelope.authenticated,
             request_id=envelope.request_id,
             deadline=envelope.deadline,
             progress=lambda text: job.progress(envelope.reply_to, message("P", job.id, text)),
@@ -182,14 +185,23 @@ class JobRunner:
         effect = operation.marker.effect
         if effect.scope not in envelope.scopes:
             raise NotPermitted(f"{operation.name} needs the scope {effect.scope}", action="use a key with that scope")
-        if effect is Effect.TRADES:
-            if not job.trades:
-                raise UnreadableJob(f"{operation.name} came by the lane of the queries")
-            if self._policy.trading_mode == "live" and not self._policy.secret:
-                raise NotPermitted(
-                    "live orders need signed jobs", action="set JOB_SIGNING_SECRET for the frontends and the worker"
-                )
+        if effect is Effect.TRADES and not job.trades:
+            raise UnreadableJob(f"{operation.name} came by the lane of the queries")
+        if self._policy.trading_mode == "live":
+            self._check_live(envelope)
         return operation
+
+    def _check_live(self, envelope: Envelope) -> None:
+        """Return if a live account may be shown to this caller: one whom a signed job says somebody vouched for."""
+        if not self._policy.secret:
+            raise NotPermitted(
+                "live accounts need signed jobs", action="set JOB_SIGNING_SECRET for the frontends and the worker"
+            )
+        if not envelope.authenticated:
+            raise NotPermitted(
+                "live accounts are not served without authentication",
+                action="set AUTHENTICATION for the frontends and use a key",
+            )
 
 
 def _never_sent(parsed: Mapping[str, Any], why: str) -> BaseModel:

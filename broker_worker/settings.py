@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from shared.settings import BridgeSettings, Port, Switch
 
@@ -25,16 +25,9 @@ def _clock_time(text: str) -> str:
     return text
 
 
-def _lower(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 class WorkerSettings(BridgeSettings):
     """What the worker reads beside the shared settings."""
 
-    ibkr_trading_mode: Annotated[Literal["paper", "live"], BeforeValidator(_lower)] = Field(
-        default="paper", description="paper or live; chooses the port, and the accounts must fit."
-    )
     ibkr_host: str = Field(default="127.0.0.1", min_length=1, description="Where IB Gateway listens.")
     ibkr_gateway_live_port: Port = Field(default=4003, description="Its port in live mode.")
     ibkr_gateway_paper_port: Port = Field(default=4004, description="Its port in paper mode.")
@@ -64,6 +57,13 @@ class WorkerSettings(BridgeSettings):
         default=45, ge=10, le=50, description="Messages to the gateway; it closes the connection above 50."
     )
     max_market_data_lines: int = Field(default=90, ge=1, le=1000, description="Streaming market data lines at most.")
+
+    @property
+    def unsafe(self) -> str | None:
+        """Why a worker may not serve with these settings; None where it may."""
+        if self.ibkr_trading_mode == "live" and not self.job_signing_secret.get_secret_value():
+            return "JOB_SIGNING_SECRET is needed for live trading: without it anybody at Redis could trade"
+        return None
 
     @property
     def gateway_port(self) -> int:

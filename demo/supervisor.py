@@ -116,6 +116,7 @@ class Demo:
             "IBKR_HOST": "127.0.0.1",
             "IBKR_READ_ONLY_API": "false",
             "IBKR_AUTO_RESTART_TIME": "",
+            "AUTHENTICATION": "",  # its session is new: there could be no key for it
             "JOB_SIGNING_SECRET": secrets.token_hex(32),
             "STATE_DIR": str(self._folder / "state"),
             "PYTHONUNBUFFERED": "1",

@@ -12,11 +12,15 @@ from typing import Any
 from fastmcp import FastMCP
 from starlette.types import ASGIApp
 
-from mcp_frontend.callers import Identify, local_caller
+from mcp_frontend.authentication import provider, token_caller
+from mcp_frontend.callers import Identify, desktop_caller, local_caller
 from mcp_frontend.calls import Calls
+from mcp_frontend.exposure import warning
 from mcp_frontend.health import add_health_routes
 from mcp_frontend.http import HttpServer, build_app, listen
+from mcp_frontend.keys import KeyRing
 from mcp_frontend.order_records import RecordedOrders
+from mcp_frontend.rates import Rates
 from mcp_frontend.server import build_server
 from mcp_frontend.settings import FrontendSettings
 from mcp_frontend.status import RedisStatus
@@ -57,18 +61,26 @@ class Frontend:
             await self.store.close()
 
 
-def build(settings: FrontendSettings, identify: Identify = local_caller) -> Frontend:
-    """Everything, connected to nothing yet: the start waits neither for Redis nor for the worker."""
+def build(settings: FrontendSettings, identify: Identify | None = None) -> Frontend:
+    """Everything, connected to nothing yet: the start waits neither for Redis nor for the worker.
+
+    ``identify`` is who calls where no token says so, as over standard input and output.
+    """
     store = Store.at(settings.redis_url)
     keys = Keys(settings.gateway_session)
-    jobs = JobClient(store, keys, settings.job_signing_secret.get_secret_value().encode())
+    secret = settings.job_signing_secret.get_secret_value().encode()
+    guarded = provider(settings, KeyRing(store, keys, secret) if "keys" in settings.authentication else None)
+    identify = identify or (local_caller if guarded is None else token_caller)
+    jobs = JobClient(store, keys, secret)
     status = RedisStatus(store, keys, readonly=settings.readonly)
     operations = offered(settings.toolsets)
     records = OrderRecords(store, keys)
     handlers: dict[type[Toolset], Toolset] = {StatusTools: status, OrderRecordTools: RecordedOrders(records)}
     check_served(OPERATIONS, handlers)
-    calls = Calls(jobs, records, handlers, identify, readonly=settings.readonly)
-    server = build_server("ibkr", bridge_tools(operations, calls))
+    calls = Calls(jobs, records, handlers, identify, Rates(store, keys), readonly=settings.readonly)
+    server = build_server(
+        "ibkr", bridge_tools(operations, calls), lambda tool: identify().may_use(OPERATIONS[tool]), guarded
+    )
     stopping = asyncio.Event()
     add_health_routes(server, status, stopping)
     return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store, stopping=stopping)
@@ -94,7 +106,8 @@ def check_served(operations: Mapping[str, Operation], handlers: Mapping[type[Too
 
 async def serve_http(settings: FrontendSettings) -> None:
     """Serve over HTTP until told to stop."""
-    warn(settings)
+    if said := warning(settings):
+        log.warning(said)
     frontend = build(settings)
     listening = listen(settings.server_host, settings.server_port)
     async with frontend.running():
@@ -110,20 +123,6 @@ async def serve_http(settings: FrontendSettings) -> None:
 
 async def serve_stdio(settings: FrontendSettings) -> None:
     """Serve one client over standard input and output until it closes them."""
-    frontend = build(settings)
+    frontend = build(settings, desktop_caller)
     async with frontend.running():
         await frontend.server.run_stdio_async(show_banner=False)
-
-
-def warn(settings: FrontendSettings) -> None:
-    """Say loudly what is open."""
-    if settings.loopback_only:
-        return
-    may = "read every account" if settings.readonly else "READ EVERY ACCOUNT AND PLACE ORDERS"
-    log.warning(
-        "Listening on %s WITHOUT AUTHENTICATION: whoever can reach port %d may %s. "
-        "Keep it behind a firewall or a proxy that authenticates, or unset SERVER_HOST.",
-        settings.server_host,
-        settings.server_port,
-        may,
-    )

@@ -18,7 +18,8 @@ from mcp_frontend import orders
 from mcp_frontend.arguments import check_arguments
 from mcp_frontend.callers import Caller, Identify
 from mcp_frontend.errors import seen_by_client
-from shared import json_text
+from mcp_frontend.rates import Rates
+from shared import json_text, logs
 from shared.contract import Call, Effect, Operation, Toolset
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
@@ -33,6 +34,9 @@ log = logging.getLogger(__name__)
 _ONLY_THIS_CALL = (
     "this call was taken back before any worker began it; an earlier one under the same name may have sent it"
 )
+
+UNLIMITED = frozenset({"cancel_order"})
+"""What no rate holds back: taking risk away must always be possible."""
 
 READONLY_REASON = "READONLY is set in this server's environment; orders are neither placed nor cancelled"
 
@@ -62,6 +66,7 @@ class Calls:
         records: OrderRecords,
         handlers: Mapping[type[Toolset], Toolset],
         identify: Identify,
+        rates: Rates,
         *,
         readonly: bool,
     ) -> None:
@@ -69,6 +74,7 @@ class Calls:
         self._records = records
         self._handlers = handlers
         self._identify = identify
+        self._rates = rates
         self._readonly = readonly
 
     async def answer(self, operation: Operation, arguments: Mapping[str, Any], say: Say) -> Reply:
@@ -76,9 +82,11 @@ class Calls:
         request_id = uuid.uuid4().hex
         started = time.monotonic()
         caller, outcome = "?", "LEFT"
+        before = logs.CALL.set({"request_id": request_id})
         try:
             identity = self._identify()
             caller = identity.name
+            logs.CALL.set({"request_id": request_id, "caller": caller})
             reply = await self._answer(operation, arguments, identity, request_id, say)
         except Exception as error:
             seen = seen_by_client(error, request_id)
@@ -102,6 +110,7 @@ class Calls:
                     "duration_ms": round((time.monotonic() - started) * 1000, 1),
                 },
             )
+            logs.CALL.reset(before)
 
     async def _answer(
         self, operation: Operation, arguments: Mapping[str, Any], caller: Caller, request_id: str, say: Say
@@ -109,12 +118,16 @@ class Calls:
         check_arguments(arguments)
         parsed = operation.parse(arguments)
         caller.require(operation)
+        if operation.name not in UNLIMITED:
+            await self._rates.take(caller)
         if self._readonly and operation.marker.effect is Effect.TRADES:
             return _reply(refused(parsed, READONLY_REASON))
         limit = min(operation.marker.time_limit, PATIENCE - GRACE_SECONDS)
         call = Call(
             caller=caller.name,
             scopes=caller.scopes,
+            accounts=caller.accounts,
+            authenticated=caller.authenticated,
             request_id=request_id,
             deadline=datetime.now(UTC) + timedelta(seconds=limit),
             progress=say,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
@@ -20,17 +20,19 @@ log = logging.getLogger(__name__)
 
 
 class CleanErrors:
-    """The outermost step of every request on every transport."""
+    """The outermost step of every request on every transport: our words, and each caller's own tools."""
 
-    def __init__(self, tools: Iterable[str]) -> None:
+    def __init__(self, tools: Iterable[str], shown: Callable[[str], bool] | None = None) -> None:
         self._tools = tuple(tools)
+        self._shown = shown
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Serve one message; whatever goes wrong comes out in our words."""
         try:
             if ctx.method == "tools/call":
                 self._check(ctx.params)
-            return await call_next(ctx)
+            result = await call_next(ctx)
+            return self._permitted(result) if ctx.method == "tools/list" else result
         except BridgeError as error:
             return CallToolResult(content=[TextContent(type="text", text=line(error))], is_error=True)
         except MCPError:
@@ -44,6 +46,14 @@ class CleanErrors:
             request_id = uuid.uuid4().hex
             log.exception("%s failed", ctx.method, extra={"request_id": request_id})
             raise MCPError(code=INTERNAL_ERROR, message=line(seen_by_client(error, request_id))) from None
+
+    def _permitted(self, listed: HandlerResult) -> HandlerResult:
+        """The list without the tools that this caller's scopes do not cover; calling one is refused by name."""
+        if self._shown is None:
+            return listed
+        if not isinstance(listed, dict):
+            raise TypeError("the SDK no longer hands on a list as the mapping that it sends")
+        return {**listed, "tools": [tool for tool in listed["tools"] if self._shown(tool["name"])]}
 
     def _check(self, params: Mapping[str, Any] | None) -> None:
         """Return if a tool of ours is called with an object; raises ``InvalidArgument``."""

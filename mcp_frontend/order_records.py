@@ -38,7 +38,7 @@ class RecordedOrders(OrderRecordTools):
         """See the contract."""
         try:
             key = await self._key(call, order)
-            return await self._detail(key, order)
+            return await self._detail(call, key, order)
         except RedisAway as error:
             raise QueueDown("Redis cannot be reached, where the orders' records are") from error
 
@@ -66,13 +66,16 @@ class RecordedOrders(OrderRecordTools):
             return handle
         else:
             return order_key(call.caller, handle)
-        if len(found) > 1:
-            views = [await self._records.get(key) for key in found]
-            perms = [f"perm:{number}" for view in views if view and (number := _perm_of(view)) is not None]
+        if len(found) < 2:
+            return found[0] if found else ""
+        records = [await self._records.get(key) for key in found]
+        seen = [record for record in records if record is not None and _open_to(call, record)]
+        if len(seen) > 1:
+            perms = [f"perm:{number}" for record in seen if (number := _perm_of(record)) is not None]
             raise InvalidArgument(f"order {handle} could be {'; '.join(perms)}", action="name the order by its perm:N")
-        return found[0] if found else ""
+        return seen[0].key if seen else ""
 
-    async def _detail(self, key: str, handle: str) -> OrderDetail:
+    async def _detail(self, call: Call, key: str, handle: str) -> OrderDetail:
         seen = await self._records.look(key)
         stored = seen.order
         if stored is None and not seen.reconciled:
@@ -81,7 +84,7 @@ class RecordedOrders(OrderRecordTools):
                 action="do not place it again; call get_order again once get_status is ready",
                 retry="after 10 s",
             )
-        if stored is None:
+        if stored is None or not _open_to(call, stored):
             return _not_found(handle)
         history = await self._records.history(key)
         if stored.view is not None and stored.stage is not Stage.UNSENT:
@@ -89,6 +92,14 @@ class RecordedOrders(OrderRecordTools):
         else:
             detail = _without_word(stored, seen)
         return detail.model_copy(update={"history": history})
+
+
+def _open_to(call: Call, stored: StoredOrder) -> bool:
+    """Whether the caller may see the order: its account is open to it, or it asked for it itself just now."""
+    if call.accounts is None:
+        return True
+    account = stored.account
+    return call.may_see(account) if account is not None else stored.caller == call.caller
 
 
 def _perm_of(stored: StoredOrder) -> int | None:

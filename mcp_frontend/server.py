@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastmcp import FastMCP
+from fastmcp.server.auth import AuthProvider
 from fastmcp.tools.base import Tool
 
 from mcp_frontend.guard import CleanErrors
@@ -19,14 +20,17 @@ An order's answer has state, may_resubmit and next_step: follow next_step. Give 
 own; repeating a call with it never places a second order."""
 
 
-def build_server(name: str, tools: Iterable[Tool]) -> FastMCP[Any]:
-    """A server that offers the tools."""
+def build_server(
+    name: str, tools: Iterable[Tool], shown: Callable[[str], bool] | None = None, guarded: AuthProvider | None = None
+) -> FastMCP[Any]:
+    """A server that offers the tools; ``shown`` tells whether one is listed for the caller of the present request."""
     offered = list(tools)
     server: FastMCP[Any] = FastMCP(
         name,
         instructions=INSTRUCTIONS,
         version=VERSION,
         tools=offered,
+        auth=guarded,
         mask_error_details=True,
         on_duplicate="error",
         dereference_schemas=False,  # done once for each tool, not for each listing
@@ -35,5 +39,5 @@ def build_server(name: str, tools: Iterable[Tool]) -> FastMCP[Any]:
     sdk = server._mcp_server  # pyright: ignore[reportPrivateUsage]
     # Without this, each call at revision 2026-07-28 lists every tool first, at five times the cost of the call.
     sdk.get_tool_input_schema = {tool.name: tool.parameters for tool in offered}.get
-    sdk.middleware.insert(0, CleanErrors(tool.name for tool in offered))
+    sdk.middleware.insert(0, CleanErrors((tool.name for tool in offered), shown))
     return server

@@ -63,7 +63,7 @@ class RedisStatus(StatusTools):
         """The state of every part."""
         seen = await self._look()
         now = datetime.now(UTC)
-        worker = seen.worker if seen else None
+        worker = _as_seen_by(call, seen.worker) if seen and seen.worker else None
         age = max((now - worker.heartbeat).total_seconds(), 0.0) if worker else None
         ready, message = _verdict(seen, age)
         readonly = self._readonly or bool(worker and worker.readonly)
@@ -100,6 +100,10 @@ class RedisStatus(StatusTools):
         except ValidationError:
             return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth)
         return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth)
+
+
+def _as_seen_by(call: Call, worker: WorkerStatus) -> WorkerStatus:
+    return worker.model_copy(update={"accounts": [name for name in worker.accounts if call.may_see(name)]})
 
 
 def _verdict(seen: _Seen | None, age: float | None) -> tuple[bool, str]:

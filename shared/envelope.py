@@ -17,8 +17,11 @@ from shared import json_text
 from shared.contract import Scope
 from shared.errors import BridgeError, UnreadableJob, UnsignedJob, from_wire
 
-VERSION: Final = 1
-"""Of the envelope. A worker refuses a newer one by number; it reads every older one."""
+VERSION: Final = 2
+"""Of the envelope. A worker refuses a newer one by number; it reads every older one.
+
+2 adds ``accounts`` and ``authenticated``: a worker that does not know them must not serve a caller they restrict.
+"""
 
 MAX_BODY = 64 * 1024
 """Characters of a body; no tool needs a tenth of it."""
@@ -29,7 +32,7 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    v: Literal[1]
+    v: Literal[1, 2]
     session: str
     """The gateway session the job is for."""
     operation: str
@@ -37,6 +40,10 @@ class Envelope(BaseModel):
     """As the client sent them, checked by the frontend, checked again by the worker."""
     caller: str
     scopes: frozenset[Scope]
+    accounts: frozenset[str] | None = None
+    """The accounts the caller may see and trade; None: all."""
+    authenticated: bool = False
+    """Whether somebody vouched for the caller; a live account is served to nobody else."""
     deadline_ms: int = Field(gt=0, lt=2**42)
     """Unix milliseconds; past it the job is not begun."""
     request_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")

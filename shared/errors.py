@@ -12,7 +12,8 @@ BridgeError
 │   ├── WorkerDown             no worker has shown a heartbeat
 │   ├── QueueDown              Redis cannot be reached
 │   ├── GatewayUnavailable     the gateway link is in a state that cannot serve
-│   └── Busy                   the queue is past its depth; nothing was enqueued
+│   ├── Busy                   the queue is past its depth; nothing was enqueued
+│   └── RateLimited            the caller has used up the calls its key allows; nothing was done
 ├── TimedOut               a read was not answered in time; asking again is safe
 ├── GatewayRefused         the gateway answered with an error; its reason is the fact
 │   ├── NotSubscribed          market data needs a subscription the account lacks
@@ -147,6 +148,14 @@ class Busy(Unavailable):
     code = "BUSY"
     action = "ask less at once"
     retry = "after 2 s"
+
+
+class RateLimited(Unavailable):
+    """The caller has used up its calls for now; nothing was done."""
+
+    code = "RATE_LIMITED"
+    action = "call less often; cancel_order is never limited"
+    retry = "after 5 s"
 
 
 class TimedOut(BridgeError):

@@ -6,9 +6,13 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 
 from shared.masking import mask_accounts
+
+CALL: ContextVar[Mapping[str, str] | None] = ContextVar("call", default=None)
+"""Who is being served and under which request id: stands in every line that is logged meanwhile."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 """Attributes every record has; what a caller adds beside them is shown."""
@@ -25,6 +29,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        entry |= CALL.get() or {}
         entry |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)

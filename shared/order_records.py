@@ -143,6 +143,14 @@ class StoredOrder:
         """Who placed it."""
         return self.fields.get("caller")
 
+    @property
+    def account(self) -> str | None:
+        """The account it is in, as the worker resolved it; None while no worker has begun it."""
+        if place := self.fields.get("place"):
+            return place.partition("|")[0]
+        account: str | None = json.loads(self.view).get("account") if self.view else None
+        return account
+
     def number(self, name: str) -> int:
         """A field that counts or tells milliseconds; 0 where it is missing."""
         return int(self.fields.get(name, 0))

@@ -97,6 +97,15 @@ class Keys:
         """Hash of how many jobs each caller has in the queue, running ones included."""
         return self._name("callers")
 
+    @property
+    def api_keys(self) -> str:
+        """Hash of the signed record of each API key, by the key's id."""
+        return self._name("api-keys")
+
+    def rate(self, caller_tag: str) -> str:
+        """When a caller's next call would be due at its rate, in microseconds; expires when it may burst again."""
+        return self._name("rate", caller_tag)
+
     def job_id(self, caller_tag: str, request_id: str) -> str:
         """The id by which arq knows the job that serves a request."""
         return f"{self.session}:{caller_tag}:{request_id}"

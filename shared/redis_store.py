@@ -217,6 +217,20 @@ class Store:
         fields: Mapping[bytes, bytes] = await _do(lambda: self._redis.hgetall(key))
         return {name.decode(): value.decode() for name, value in fields.items()}
 
+    async def field(self, key: str, name: str) -> bytes | None:
+        """One field of a hash."""
+        return cast("bytes | None", await _do(lambda: self._redis.hget(key, name)))
+
+    async def add_field(self, key: str, name: str, value: Value) -> bool:
+        """Set a field of a hash unless it is there; whether it was set. Not sent twice: the answer must be true."""
+        with away():
+            return bool(await self._redis.hsetnx(key, name, value))
+
+    async def drop_field(self, key: str, name: str) -> bool:
+        """Remove a field of a hash; whether it was there."""
+        with away():
+            return bool(await self._redis.hdel(key, name))
+
     async def members(self, key: str) -> frozenset[str]:
         """All members of a set."""
         with away():

@@ -35,6 +35,10 @@ def _redis_url(value: str) -> str:
     return value
 
 
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -58,6 +62,11 @@ class BridgeSettings(BaseSettings):
     )
     readonly: Switch = Field(
         default=False, description="Refuse every order. Each process decides by its own; the stricter wins."
+    )
+    ibkr_trading_mode: Annotated[Literal["paper", "live"], BeforeValidator(_lower)] = Field(
+        default="paper",
+        description="paper or live. The worker chooses the port by it, and the accounts must fit; "
+        "live without authentication starts neither process.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
 

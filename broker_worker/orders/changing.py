@@ -125,10 +125,10 @@ class Changer:
         return result.model_copy(update={"message": message})
 
     async def _found(self, call: Call, handle: str, lane: Lane) -> OrderRecord | None:
-        record = self._finder.find(call.caller, handle)
+        record = self._finder.find(call, handle)
         if record is None:
             await self._book.refresh(self._link.session, lane)
-            record = self._finder.find(call.caller, handle)
+            record = self._finder.find(call, handle)
         return record
 
     def _not_ours(self, record: OrderRecord) -> str | None:

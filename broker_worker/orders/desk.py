@@ -56,7 +56,7 @@ class OrderDesk(OrderTools):
     async def get_orders(self, call: Call, account: str | None = None, cursor: str | None = None) -> Listing[OrderInfo]:
         """See the contract."""
         _ = self._link.session  # the state of the link comes before any question about accounts
-        accounts = set(accounts_meant(self._link, account))
+        accounts = set(accounts_meant(self._link, call, account))
         missing = await self._refresh.do()
         await self._recorder.drop_resolved()
         rows = [
@@ -128,7 +128,7 @@ class OrderDesk(OrderTools):
     ) -> Listing[ExecutionInfo]:
         """See the contract."""
         _ = self._link.session
-        accounts = set(accounts_meant(self._link, account))
+        accounts = set(accounts_meant(self._link, call, account))
         await self._executions.do()
         rows = [
             answers.execution_info(record, fill, await self._finder.name(record))
@@ -144,12 +144,12 @@ class OrderDesk(OrderTools):
         client_order_id = intent.terms.client_order_id or _name_for(call)
         try:
             resolved = await self._contracts.resolve(contract)
-            account = one_account(self._link, intent.terms.account)
+            account = one_account(self._link, call, intent.terms.account)
             terms.check(intent, resolved)
             _ = self._link.session
         except BridgeError:
             known = await self._placer.remembered(call, client_order_id, contract, intent)
-            if known is None:
+            if known is None or not call.may_see(known.account):
                 raise
             return known
         order = Order(
@@ -169,7 +169,7 @@ class OrderDesk(OrderTools):
         """The key of the order that the new one may equal; raises ``InvalidArgument`` where there is none."""
         if repeat_of is None:
             return ""
-        first = self._finder.find(call.caller, repeat_of)
+        first = self._finder.find(call, repeat_of)
         if first is None:
             raise InvalidArgument(f"repeat_of names no order of today: {repeat_of}", action="name it as the answer did")
         return first.ref

@@ -7,6 +7,7 @@ import re
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.journal import Journal
 from broker_worker.orders.record import OrderRecord
+from shared.contract import Call
 from shared.errors import InvalidArgument
 from shared.order_records import REF_PREFIX, order_key
 from shared.redis_store import RedisAway
@@ -19,13 +20,12 @@ class OrderFinder:
         self._book = book
         self._journal = journal
 
-    def find(self, caller: str, handle: str) -> OrderRecord | None:
-        """The order a handle names; raises ``InvalidArgument`` where it names several."""
-        if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
-            return self._book.by_perm(int(perm[1]))
-        if not (handle.isascii() and handle.isdigit()):
-            return self._book.by_ref(order_key(caller, handle)) or self._book.by_ref(handle)
-        candidates = self._book.by_order_id(int(handle))
+    def find(self, call: Call, handle: str) -> OrderRecord | None:
+        """The order a handle names; raises ``InvalidArgument`` where it names several.
+
+        An order in an account that the caller may not see does not exist for it.
+        """
+        candidates = [record for record in self._named(call.caller, handle) if call.may_see(record.account)]
         if len(candidates) > 1:
             named = "; ".join(
                 f"perm:{record.perm_id} {record.action} {record.symbol} by client {record.client_id}"
@@ -33,6 +33,15 @@ class OrderFinder:
             )
             raise InvalidArgument(f"order {handle} could be {named}", action="name the order by its perm:N")
         return candidates[0] if candidates else None
+
+    def _named(self, caller: str, handle: str) -> list[OrderRecord]:
+        if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
+            found = self._book.by_perm(int(perm[1]))
+        elif handle.isascii() and handle.isdigit():
+            return self._book.by_order_id(int(handle))
+        else:
+            found = self._book.by_ref(order_key(caller, handle)) or self._book.by_ref(handle)
+        return [found] if found is not None else []
 
     async def name(self, record: OrderRecord) -> str | None:
         """The agent's own name of one of ours; None for others', and while Redis is away."""

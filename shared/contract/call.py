@@ -29,12 +29,20 @@ class Call:
     caller: str
     """The name of the API key or identity that asks; ``local`` where none is configured."""
     scopes: frozenset[Scope]
+    accounts: frozenset[str] | None = None
+    """The accounts the caller may see and trade; None: all that the gateway has."""
+    authenticated: bool = False
+    """Whether somebody vouched for the caller: an API key, an identity provider, or the operating system."""
     request_id: str
     """One id from the HTTP request to the gateway message, in every log line."""
     deadline: datetime
     """Aware UTC; past it nobody waits for the answer and an order is no longer sent."""
     progress: Callable[[str], Awaitable[None]] = field(default=_nobody_listens)
     """Tell the waiting client, in one short sentence, what the call is waiting for."""
+
+    def may_see(self, account: str | None) -> bool:
+        """Whether the caller may see and trade an account; one that is not known belongs to nobody."""
+        return self.accounts is None or account in self.accounts
 
     def seconds_left(self) -> float:
         """Time until the deadline; negative once it has passed."""

@@ -141,6 +141,8 @@ class JobClient:
             arguments=dict(arguments),
             caller=call.caller,
             scopes=call.scopes,
+            accounts=call.accounts,
+            authenticated=call.authenticated,
             deadline_ms=int(call.deadline.timestamp() * 1000),
             request_id=call.request_id,
             reply_to=self.name,

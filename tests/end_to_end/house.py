@@ -25,6 +25,9 @@ Answer = dict[str, Any]
 class House:
     """Everything a client's call passes through, and the levers to break it."""
 
+    key: str | None = None
+    """What its own questions are asked with, where the frontends want one."""
+
     def __init__(self, folder: Path, *, gateway: Sequence[str] = ()) -> None:
         ports = [free_port() for _ in range(5)]
         self._valkey_port, self._gateway_port, self._control_port, *self.frontend_ports = ports
@@ -43,9 +46,13 @@ class House:
         self.gateway = self._process("gateway", ["simulated_gateway", *ports_of_gateway, *state, *gateway], folder)
         self.worker = self._process("worker", ["broker_worker"], folder)
         self.frontends = tuple(
-            self._process(f"frontend-{number}", ["mcp_frontend"], folder, SERVER_PORT=str(port))
+            self._process(f"frontend-{number}", ["mcp_frontend"], folder, SERVER_PORT=str(port), **self.more())
             for number, port in enumerate(self.frontend_ports, 1)
         )
+
+    def more(self) -> dict[str, str]:
+        """Further settings of the frontends."""
+        return {}
 
     def _process(self, name: str, arguments: list[str], folder: Path, **more: str) -> Process:
         return Process(name, arguments, self.environment | more, folder / f"{name}.log")
@@ -96,6 +103,8 @@ class House:
         call = {"name": tool, "arguments": dict(arguments or {})}
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}).encode()
         headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+        if self.key is not None:
+            headers["authorization"] = f"Bearer {self.key}"
         with urlopen(Request(self.endpoints[frontend], data=body, headers=headers), timeout=30) as response:
             lines = response.read().decode().splitlines()
         (data,) = [line.removeprefix("data: ") for line in lines if line.startswith("data: {")]

@@ -86,5 +86,22 @@ class Process:
 
 def clean_environment() -> dict[str, str]:
     """This process's own, without settings somebody may have made for the product."""
-    prefixes = ("IBKR_", "SERVER_", "READONLY", "REDIS_URL", "JOB_SIGNING", "GATEWAY_", "TOOLSETS", "ALLOWED_", "MAX_")
+    prefixes = (
+        "IBKR_",
+        "SERVER_",
+        "READONLY",
+        "REDIS_URL",
+        "JOB_SIGNING",
+        "GATEWAY_",
+        "TOOLSETS",
+        "ALLOWED_",
+        "MAX_",
+        "AUTHENTICATION",
+        "ALLOW_",
+        "JWT_",
+        "PUBLIC_URL",
+        "CALLS_",
+        "METRICS_",
+        "DRAIN_",
+    )
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}

@@ -16,7 +16,7 @@ from fastmcp.client.client import CallToolResult
 from mcp_types import TextContent
 
 from mcp_frontend.bootstrap import Frontend, build
-from mcp_frontend.callers import Identify, local_caller
+from mcp_frontend.callers import Identify
 from mcp_frontend.http import HttpServer, listen
 from mcp_frontend.settings import FrontendSettings
 from tests.frontend.standin import SECRET, StandInWorker, stand_in_worker
@@ -94,7 +94,7 @@ def content_of(result: CallToolResult) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def serve(redis_url: str, identify: Identify = local_caller, **changes: Any) -> AsyncIterator[Served]:
+async def serve(redis_url: str, identify: Identify | None = None, **changes: Any) -> AsyncIterator[Served]:
     """A frontend with these settings, until the block ends."""
     settings = FrontendSettings(redis_url=redis_url, job_signing_secret=SECRET, **changes)
     frontend = build(settings, identify)

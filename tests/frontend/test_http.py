@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from mcp_frontend import bootstrap
+from mcp_frontend.exposure import warning
 from mcp_frontend.http import listen
 from mcp_frontend.settings import FrontendSettings
 from shared.settings import load, table
@@ -48,14 +48,13 @@ async def test_the_start_waits_for_nobody() -> None:
         assert (response.status_code, response.json()["reason"]) == (503, "Redis cannot be reached")
 
 
-def test_listening_beyond_loopback_is_loud(caplog: pytest.LogCaptureFixture) -> None:
-    bootstrap.warn(FrontendSettings(server_host="127.0.0.1"))
-    assert not caplog.records
-    bootstrap.warn(FrontendSettings(server_host="0.0.0.0"))
-    bootstrap.warn(FrontendSettings(server_host="0.0.0.0", readonly=True))
-    assert "WITHOUT AUTHENTICATION" in caplog.text
-    assert "PLACE ORDERS" in caplog.records[0].getMessage()
-    assert "PLACE ORDERS" not in caplog.records[1].getMessage()
+def test_listening_beyond_loopback_without_authentication_is_loud() -> None:
+    assert warning(FrontendSettings(server_host="127.0.0.1")) is None
+    assert warning(FrontendSettings(server_host="0.0.0.0", authentication="keys")) is None
+    open_to_all = warning(FrontendSettings(server_host="0.0.0.0")) or ""
+    assert "WITHOUT AUTHENTICATION" in open_to_all
+    assert "PLACE PAPER ORDERS" in open_to_all
+    assert "PLACE PAPER ORDERS" not in (warning(FrontendSettings(server_host="0.0.0.0", readonly=True)) or "")
 
 
 def test_a_taken_port_ends_the_process_with_the_names_of_the_settings() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from mcp_frontend.callers import Caller
 from mcp_frontend.calls import Calls
 from mcp_frontend.order_records import RecordedOrders
+from mcp_frontend.rates import Rates
 from shared.contract import OPERATIONS, Scope
 from shared.contract.order_records import OrderRecordTools
 from shared.order_records import OrderRecords, order_key
@@ -29,6 +30,7 @@ class FrontDesk:
             self.records,
             {OrderRecordTools: RecordedOrders(self.records)},
             lambda: Caller(name=self.caller, scopes=frozenset(Scope)),
+            Rates(bridge.store(), bridge.keys),
             readonly=False,
         )
         self.said: list[str] = []

@@ -18,7 +18,8 @@ from broker_worker.settings import WorkerSettings
 from mcp_frontend.callers import Caller
 from mcp_frontend.calls import Calls
 from mcp_frontend.order_records import RecordedOrders
-from shared.contract import OPERATIONS, Scope
+from mcp_frontend.rates import Rates
+from shared.contract import OPERATIONS, Scope, Toolset
 from shared.contract.order_records import OrderRecordTools
 from shared.contract.status import LinkState
 from shared.errors import BridgeError
@@ -136,7 +137,8 @@ class SimulatedHouse:
         store = Store(self.redis.client(process))
         jobs = JobClient(store, KEYS, SECRET)
         records = OrderRecords(store, KEYS)
-        calls = Calls(jobs, records, {OrderRecordTools: RecordedOrders(records)}, _identify, readonly=False)
+        handlers: dict[type[Toolset], Toolset] = {OrderRecordTools: RecordedOrders(records)}
+        calls = Calls(jobs, records, handlers, _identify, Rates(store, KEYS), readonly=False)
         process.create_task(jobs.run(), name="replies")
         return Frontend(process, calls)
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -219,10 +220,12 @@ class Bridge:
         call = Call(
             caller=caller,
             scopes=scopes,
+            authenticated=True,
             request_id=f"test-{next(_request_numbers)}",
             deadline=datetime.now(UTC) + timedelta(seconds=limit),
-            **({"progress": progress} if progress else {}),
         )
+        if progress is not None:
+            call = replace(call, progress=progress)
         return read_answer(await (client or self._client).call(operation, arguments, call))[0]
 
     @overload

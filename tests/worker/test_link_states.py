@@ -111,7 +111,9 @@ async def test_our_own_dead_connection_is_such_a_ghost() -> None:
 
 @pytest.mark.parametrize(("mode", "account"), [("paper", "U1234567"), ("live", "DU1234567"), ("live", "DF123456")])
 async def test_an_account_of_the_other_mode_is_served_nothing(mode: str, account: str) -> None:
-    bridge = Bridge(quiet_gateway(accounts=(account,)), ibkr_trading_mode=mode)
+    bridge = Bridge(
+        quiet_gateway(accounts=(account,)), ibkr_trading_mode=mode, job_signing_secret="a secret of the tests"
+    )
     bridge.wait_until_ready = False
     async with bridge:
         await bridge.in_state(LinkState.WRONG_ACCOUNT)

@@ -112,3 +112,9 @@ def test_every_word_for_yes_locks(word: str, monkeypatch: pytest.MonkeyPatch) ->
 def test_every_word_for_no_and_nothing_at_all_do_not(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("READONLY", word)
     assert load(WorkerSettings).readonly is False
+
+
+def test_live_trading_needs_the_secret_that_signs_jobs() -> None:
+    assert WorkerSettings().unsafe is None
+    assert "JOB_SIGNING_SECRET" in (WorkerSettings(ibkr_trading_mode="live").unsafe or "")
+    assert WorkerSettings.model_validate({"ibkr_trading_mode": "live", "job_signing_secret": "x" * 16}).unsafe is None
