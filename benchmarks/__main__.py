@@ -48,7 +48,7 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
             figures.append(await queue.idle(system, seconds=20 / share))
         if "queue" in wanted:
             await system.child("echo", system.url)
-            await system.child("stock_arq", system.url)
+            await system.stock_arq()
             say("empty jobs, one caller")
             figures.append(await queue.one_caller(system, caller, repeats=repeats, rounds=1000 // share))
             say("empty jobs, 64 callers")

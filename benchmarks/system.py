@@ -64,6 +64,11 @@ class System:
         """A further process, ended with the system."""
         return await self.stack.enter_async_context(_process("-m", f"benchmarks.children.{name}", *arguments))
 
+    async def stock_arq(self) -> Process:
+        """arq's own worker, run by arq's own command."""
+        settings = "benchmarks.children.stock_arq.Settings"
+        return await self.stack.enter_async_context(_process("-m", "arq", settings, REDIS_URL=self.url))
+
 
 @asynccontextmanager
 async def _process(*arguments: str, **environment: str) -> AsyncIterator[Process]:

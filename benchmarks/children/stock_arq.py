@@ -1,13 +1,11 @@
-"""arq as it comes, but for polling every millisecond."""
+"""arq as its documentation shows it, but for polling every millisecond; run by its own command."""
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from typing import Any
+import os
+from typing import Any, ClassVar
 
-from arq.connections import RedisSettings, create_pool
-from arq.worker import Worker, func
+from arq.connections import RedisSettings
 
 
 async def nothing(_: dict[str, Any]) -> str:
@@ -15,11 +13,9 @@ async def nothing(_: dict[str, Any]) -> str:
     return "done"
 
 
-async def main(url: str) -> None:
-    pool = await create_pool(RedisSettings.from_dsn(url))
-    jobs = [func(nothing, name="nothing")]  # type: ignore[arg-type]
-    await Worker(functions=jobs, redis_pool=pool, poll_delay=0.001, handle_signals=False).main()
+class Settings:
+    """What arq's command reads."""
 
-
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    functions: ClassVar = [nothing]
+    redis_settings = RedisSettings.from_dsn(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"))
+    poll_delay = 0.001

@@ -6,9 +6,12 @@ import asyncio
 
 from redis.asyncio import Redis
 
+from shared.envelope import Envelope
 from shared.queue import scripts
 from shared.queue.arq_seam import POLL_SECONDS
 from shared.queue.lookout import LAST_LOOK
+from shared.queue.replies import SEPARATOR, message
+from shared.queue.worker import Job
 from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, say_two_things, subscribed, until, working
 from tests.queue.proxy import Proxy, name_of
 
@@ -95,6 +98,29 @@ async def test_noise_on_a_reply_channel_disturbs_nobody(valkey: str) -> None:
         worker.desk.play = Desk().play
         await asker.ask()
         assert asker.client.lookout.looks == looks, "the channel still works"
+
+
+async def test_answers_said_together_reach_each_his_own(valkey: str) -> None:
+    held = Held()
+    async with leading(valkey, Desk(held)) as worker, asking(valkey) as asker, Redis.from_url(valkey) as admin:
+        calls = asker.asks(3)
+        await worker.desk.has_begun(3)
+        said = [message("A", job_id, f'{{"result":{{"job":"{job_id}"}}}}') for job_id in asker.client._replies._inboxes]
+        await admin.publish(KEYS.replies(asker.client.name), SEPARATOR.join(said))
+        answers = await asyncio.gather(*calls)
+        assert len({answer["job"] for answer in answers}) == 3
+        held.released.set()
+
+
+async def test_progress_with_any_text_is_one_message(valkey: str) -> None:
+    heard: list[str] = []
+
+    async def say_a_separator(envelope: Envelope, job: Job) -> None:
+        await job.progress(envelope.reply_to, message("P", job.id, f"one{SEPARATOR}A {job.id} x"))
+
+    async with leading(valkey, Desk(say_a_separator)), asking(valkey) as asker:
+        await asker.ask(heard=heard)
+    assert len(heard) == 1
 
 
 async def test_progress_arrives_in_order_before_the_answer(valkey: str) -> None:
