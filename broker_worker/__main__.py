@@ -1,4 +1,4 @@
-"""``python -m broker_worker`` runs the worker; ``audit`` and ``resolve`` are a person's. Settings by environment."""
+"""``python -m broker_worker`` runs the worker; ``audit`` and ``resolve`` are a person's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 
 from broker_worker import operator
 from broker_worker.bootstrap import serve
+from broker_worker.replaying import command as replaying
 from broker_worker.settings import WorkerSettings
 from shared import logs
 from shared.settings import load
@@ -16,6 +17,8 @@ from shared.settings import load
 def main() -> None:
     """Read the environment and the command line, and run."""
     arguments = operator.command_line(__doc__).parse_args()
+    if arguments.command == "replay":
+        sys.exit(replaying.run(arguments))
     settings = load(WorkerSettings)
     if arguments.command is not None:
         sys.exit(operator.run(arguments, settings))

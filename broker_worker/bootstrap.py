@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from broker_worker.accounts import AccountDesk
@@ -35,6 +36,7 @@ from broker_worker.orders.sending import Sender
 from broker_worker.orders.sent_file import SentFile
 from broker_worker.positions import PositionBook
 from broker_worker.settings import WorkerSettings
+from broker_worker.transcript import Transcript, transcribed
 from shared import VERSION, clock
 from shared.audit import Audit
 from shared.contract import OPERATIONS, Toolset
@@ -45,7 +47,7 @@ from shared.contract.market_data import MarketDataTools
 from shared.contract.orders import OrderTools
 from shared.contract.status import WorkerStatus
 from shared.queue.lease import Lease
-from shared.queue.worker import JobWorker
+from shared.queue.worker import JobWorker, RunJob
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -70,9 +72,11 @@ class BrokerWorker:
     reconciler: Reconciler
     sent_file: SentFile
     cache_file: CacheFile
+    run_job: RunJob
     jobs: JobWorker
     outages: Outages
     durability: DurabilityWatch
+    transcript: Transcript | None
 
     def status(self) -> WorkerStatus:
         """What get_status shows of this worker."""
@@ -124,6 +128,8 @@ class BrokerWorker:
             await self.sent_file.close()
             await self.cache_file.close()
             await self.store.close()
+            if self.transcript is not None:
+                self.transcript.close()
         for task in [*serving, *supporting]:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -147,21 +153,24 @@ def build(
     store: Store,
     link_config: LinkConfig | None = None,
     further: Mapping[type[Toolset], Toolset] | None = None,
+    lease: Lease | None = None,
 ) -> BrokerWorker:
     """Everything, connected to nothing yet: the start waits neither for Redis nor for the gateway.
 
-    ``further`` serves areas beside the product's own; the benchmarks measure an empty job by it.
+    ``further`` serves areas beside the product's own; the benchmarks measure an empty job by it. a replay has
+    a ``lease`` of its own.
     """
     keys = Keys(settings.gateway_session)
-    lease = Lease(store, keys, f"{socket.gethostname()}-{os.getpid()}")
+    lease = lease or Lease(store, keys, f"{socket.gethostname()}-{os.getpid()}")
+    leader = lease
     outages = Outages(settings.restart_time, settings.zone)
     book = OrderBook(client_id=settings.ibkr_client_id, read_only_api=settings.ibkr_read_only_api)
     positions = PositionBook()
     quotes = QuoteBoard(settings.max_market_data_lines)
-    journal = Journal(store, keys, lambda: lease.holder)
+    journal = Journal(store, keys, lambda: leader.holder)
     audit = Audit(store, keys)
     sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
-    cache_file = CacheFile(settings.state_dir / f"{settings.gateway_session}.market.sqlite3")
+    cache_file = CacheFile(_market_file(settings))
     recorder = Recorder(book, journal, sent_file)
     reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
     live = settings.ibkr_trading_mode == "live"
@@ -205,6 +214,10 @@ def build(
         readonly=settings.readonly,
         trading_mode=settings.ibkr_trading_mode,
     )
+    run_job: RunJob = JobRunner(handlers, policy, audit, journal, durability, link.settled)
+    transcript = _transcript(settings, policy)
+    if transcript is not None:
+        run_job = transcribed(run_job, transcript)
     return BrokerWorker(
         settings=settings,
         store=store,
@@ -217,10 +230,23 @@ def build(
         reconciler=reconciler,
         sent_file=sent_file,
         cache_file=cache_file,
-        jobs=JobWorker(store, keys, lease, JobRunner(handlers, policy, audit, journal, durability, link.settled)),
+        run_job=run_job,
+        jobs=JobWorker(store, keys, lease, run_job),
+        transcript=transcript,
         outages=outages,
         durability=durability,
     )
+
+
+def _market_file(settings: WorkerSettings) -> Path:
+    """Where what the gateway said is kept; a worker whose jobs are to be replayed begins with nothing known."""
+    if settings.transcript_file is not None:
+        return settings.transcript_file.with_name(f"{settings.transcript_file.name}.market.sqlite3")
+    return settings.state_dir / f"{settings.gateway_session}.market.sqlite3"
+
+
+def _transcript(settings: WorkerSettings, policy: Policy) -> Transcript | None:
+    return Transcript(settings.transcript_file, settings, secret=policy.secret) if settings.transcript_file else None
 
 
 def link_config_of(settings: WorkerSettings, outages: Outages) -> LinkConfig:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from shared.settings import BridgeSettings, Port, Switch
 
@@ -57,6 +57,19 @@ class WorkerSettings(BridgeSettings):
         default=45, ge=10, le=50, description="Messages to the gateway; it closes the connection above 50."
     )
     max_market_data_lines: int = Field(default=90, ge=1, le=1000, description="Streaming market data lines at most.")
+    transcript_file: Path | None = Field(
+        default=None, description="A new file for every job and its answer, masked; needs RECORDING_SALT."
+    )
+    recording_salt: SecretStr = Field(
+        default=SecretStr(""),
+        description="Any 8 characters or more; recorder and transcript with the same salt mask the same.",
+    )
+
+    @model_validator(mode="after")
+    def _transcript_is_salted(self) -> Self:
+        if self.transcript_file is not None and len(self.recording_salt.get_secret_value()) < 8:
+            raise ValueError("transcript_file needs RECORDING_SALT of at least 8 characters")
+        return self
 
     @property
     def unsafe(self) -> str | None:

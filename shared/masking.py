@@ -32,7 +32,6 @@ _LONG_NUMBER = re.compile(r"(?<![\d.])\d{5,19}(?![\d.])")
 _WORD = re.compile(r"[A-Za-z0-9_\-]{3,64}")
 _OWN_REFERENCE = re.compile(r"mcp-[a-z2-7]{26}")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+\w")
-_LARGEST_ID = 2**31 - 1
 _ROUNDS = 8
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -40,8 +39,8 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 class Pseudonyms:
     """Other names for accounts, permIds, people and order references: the same for the same, under one salt.
 
-    Nothing but the salt leads back. Account numbers keep their letters and their length, permIds their number of
-    digits, this project's order references their form. What was named once is also found inside longer texts.
+    Nothing but the salt leads back. Account numbers keep their letters and their length, permIds their sequence
+    and distances, this project's order references their form. What was named once is also found inside longer texts.
     """
 
     def __init__(self, salt: bytes, words: Iterable[str] = ()) -> None:
@@ -49,6 +48,7 @@ class Pseudonyms:
         self._numbers: dict[str, str] = {}
         self._names: dict[str, str] = {}
         self._accounts: dict[str, str] = {}
+        self._shift = 10**6 + int.from_bytes(self._digest(b"permIds", b"")[:8]) % 10**8
         self._phrases: list[str] = []
         """Names that are not one word."""
         for word in words:
@@ -74,16 +74,12 @@ class Pseudonyms:
         return known
 
     def number(self, text: str) -> str:
-        """Another permId with as many digits. What is no number, or 0, stays."""
+        """Another permId: a later one stays the later one, because orders are sorted by it. 0 and no number stay."""
         if not text.isdigit() or not int(text):
             return text
         known = self._numbers.get(text)
         if known is None:
-            most = _LARGEST_ID if int(text) <= _LARGEST_ID else 10 ** len(text)
-            known = self._shuffled(text)
-            while known[0] == "0" or int(known) > most:
-                known = self._shuffled(known)
-            self._numbers[text] = known
+            known = self._numbers[text] = str(int(text) + self._shift)
         return known
 
     def person(self, name: str) -> str:

@@ -26,8 +26,8 @@ CREATE TABLE requests (
 ) STRICT;
 CREATE TABLE messages (number INTEGER PRIMARY KEY, owner INTEGER, at REAL, offset INTEGER) STRICT;
 CREATE TABLE links (
-  link INTEGER PRIMARY KEY, version INTEGER, told_time TEXT, offered TEXT, client_id INTEGER, closed_at REAL,
-  closed_by TEXT
+  link INTEGER PRIMARY KEY, version INTEGER, told_time TEXT, offered TEXT, client_id INTEGER, opened_at REAL,
+  closed_at REAL, closed_by TEXT
 ) STRICT;
 """
 _INDEXES = """
@@ -62,6 +62,7 @@ class RecordedLink:
     told_time: str
     offered: str
     client_id: int
+    opened_at: float
     closed_at: float
     closed_by: str
 
@@ -169,13 +170,14 @@ class _Reading:
         self._db.execute("BEGIN")
         self._db.executemany("INSERT INTO messages VALUES (?, ?, ?, ?)", self._rows(path))
         for link, known in self._links.items():
-            row = (link, known.version, known.told_time, known.offered, known.client_id, known.closed_at, known.closed)
-            self._db.execute("INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            row = (link, known.version, known.told_time, known.offered, known.client_id)
+            times = (known.opened_at, known.closed_at, known.closed)
+            self._db.execute("INSERT INTO links VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, *times))
         self._db.execute("COMMIT")
 
     def _rows(self, path: Path) -> Iterator[tuple[Any, ...]]:
         for line in lines_of(path):
-            link = self._links.setdefault(line.link, _Link())
+            link = self._links.setdefault(line.link, _Link(line.at))
             link.closed_at = line.at
             if line.hello:
                 link.greet(line)
@@ -208,7 +210,8 @@ class _Reading:
 class _Link:
     """What is known of one recorded connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened_at: float) -> None:
+        self.opened_at = opened_at
         self.attribution = Attribution()
         self.version = 0
         self.told_time = ""

@@ -52,6 +52,11 @@ class Player:
         self.unmatched: deque[str] = deque(maxlen=_KEPT)
         self.unmatched_count = 0
 
+    @property
+    def next_opens_at(self) -> float | None:
+        """When the next recorded connection was opened, in seconds since the recording began; None after the last."""
+        return self._links[0].opened_at if self._links else None
+
     async def serve(self, reader: asyncio.StreamReader, sink: Sink, name: str = "client") -> None:
         """Serve one client until either side ends."""
         try:
