@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from broker_worker import jobs
+from shared.envelope import VERSION
 
 from .harness import Bridge, until
 
@@ -46,7 +47,7 @@ async def test_a_slow_read_has_a_line(
 
 async def test_a_refusal_has_a_line_with_its_code(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        for envelope in (bridge.envelope("delete_everything"), bridge.envelope("get_orders", v=2)):
+        for envelope in (bridge.envelope("delete_everything"), bridge.envelope("get_orders", v=VERSION + 1)):
             await bridge.put(envelope)
         await until(lambda: len([one for one in caplog.records if "UNREADABLE_JOB" in one.getMessage()]) == 2)
 
