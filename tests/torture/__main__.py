@@ -1,4 +1,4 @@
-"""``make torture``: thousands of schedules of several faults each, in one process on a simulated clock."""
+"""``make torture``: schedules of several faults each: thousands on a simulated clock, and some with real processes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from . import processes
 from .play import Played, play
 from .schedules import Schedule, schedule
 from .shrinking import shrunk
@@ -23,6 +24,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/torture", description=__doc__)
     parser.add_argument("--schedules", type=int, default=5_000, help="how many on the simulated clock")
+    parser.add_argument("--processes", type=int, default=50, help="how many with real processes")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--at-once", type=int, default=2, help="how many processes play them")
     parser.add_argument("--seed", help="play this one alone, and show what happens in it")
@@ -62,15 +64,20 @@ def main() -> int:
         played = play(chosen)
         show(played)
         return int(bool(played.wrong))
-    seeds = [str(options.first + number) for number in range(options.schedules)]
-    failed = []
-    for seed in failing(seeds, options.at_once):
-        failed.append(seed)
-        shortest = shrunk(schedule(seed), lambda candidate: bool(play(candidate).wrong))
-        show(play(shortest))
-        say(f"Seed {seed} fails; the above is its shortest form. The whole: scripts/torture --seed {seed}")
-    say(f"{len(seeds)} schedules, {len(failed)} failed{': ' if failed else ''}{' '.join(failed)}")
+    failed = simulated([str(options.first + number) for number in range(options.schedules)], options.at_once)
+    failed += processes.play_all([str(options.first + number) for number in range(options.processes)], say)
     return int(bool(failed))
+
+
+def simulated(seeds: list[str], at_once: int) -> list[str]:
+    """Play the schedules of these seeds on the simulated clock, and show those that fail at their shortest."""
+    failed: list[str] = []
+    for seed in failing(seeds, at_once):
+        failed.append(seed)
+        show(play(shrunk(schedule(seed), lambda candidate: bool(play(candidate).wrong))))
+        say(f"Seed {seed} fails; the above is its shortest form. The whole: scripts/torture --seed {seed}")
+    say(f"{len(seeds)} schedules on the simulated clock, {len(failed)} failed: {' '.join(failed) or 'none'}")
+    return failed
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def play(schedule: Schedule) -> Played:
             house = SimulatedHouse(simulation, schedule, Path(folder), say)
             said.complain = house.defect
             reach = fail_points.reach
-            setattr(fail_points, "reach", house.reach)  # noqa: B010 - a function in place of a function
+            setattr(fail_points, "reach", house.levers.reach)  # noqa: B010 - a function in place of a function
             try:
                 wrong = _play(house)
             except Spins as spins:
@@ -64,10 +64,12 @@ def play(schedule: Schedule) -> Played:
 
 def _play(house: SimulatedHouse) -> list[str]:
     simulation = house.simulation
+    if any(step.get("what") == "roll_back" for step in house.schedule.steps):
+        house.redis.copy_every(0.1)
     for step in house.schedule.steps:
         simulation.at(1000 + step["t"], partial(house.do, step))
     simulation.run(lambda: False, LASTS)
-    house.heal()
+    house.mend()
 
     def served() -> bool:
         return house.leader is not None and all(asked.left or asked.answered_at for asked in house.asked)

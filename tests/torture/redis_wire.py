@@ -6,7 +6,9 @@ What was sent is carried out although its sender has died meanwhile; what breaks
 from __future__ import annotations
 
 import asyncio
+import heapq
 import random
+from copy import deepcopy
 from typing import Any, cast
 
 from fakeredis import FakeAsyncRedis, FakeServer
@@ -34,6 +36,7 @@ class RedisHouse:
         self.lose_replies: dict[str, int] = {}
         """How many of the next replies to a process are lost, with their connections."""
         self.lossy = False
+        self._copies: list[tuple[float, dict[int, dict[bytes, Any]]]] = []
         """Whether it has ever forgotten anything."""
 
     def client(self, process: Process) -> FakeAsyncRedis:
@@ -67,6 +70,26 @@ class RedisHouse:
         with self.server.lock:
             for database in self.server.dbs.values():
                 database.clear()
+
+    def roll_back(self, seconds: float) -> None:
+        """Forget the last seconds, as a replica does that becomes the master, or a file not flushed in time."""
+        self.lossy = True
+        moment = self.simulation.now - seconds
+        copies = [copy for taken, copy in self._copies if taken <= moment] or [{}]
+        with self.server.lock:
+            for number, database in self.server.dbs.items():
+                database.clear()
+                for key, item in copies[-1].get(number, {}).items():
+                    database._dict[key] = deepcopy(item)
+                    if item.expireat is not None:
+                        heapq.heappush(database._expiry_heap, (item.expireat, key))
+
+    def copy_every(self, seconds: float) -> None:
+        """Take copies to go back to."""
+        with self.server.lock:
+            dump = {number: deepcopy(database._dict) for number, database in self.server.dbs.items()}
+        self._copies.append((self.simulation.now, dump))
+        self.simulation.at(self.simulation.now + seconds, lambda: self.copy_every(seconds))
 
     def left(self, process: Process) -> None:
         """A process has died: its connections close."""

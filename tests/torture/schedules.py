@@ -174,8 +174,10 @@ def _redis_fault(rng: random.Random, who: str) -> Step:
         return {"what": "restart", "seconds": seconds}
     if choice < 0.75:
         return {"what": "wipe_restart", "seconds": seconds}
-    if choice < 0.82:
+    if choice < 0.8:
         return {"what": "wipe"}
+    if choice < 0.86:
+        return {"what": "roll_back", "lost": round(rng.uniform(0.1, 5), 3), "seconds": seconds}
     if choice < 0.91:
         return {"what": "hang", "seconds": seconds}
     return {"what": "slow", "late": round(rng.uniform(0.05, 1.5), 3), "seconds": seconds}

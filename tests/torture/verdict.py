@@ -6,11 +6,14 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import date, datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from fakeredis import FakeRedis
 
+from broker_worker.orders.reconciling import EXCHANGE_DAY
 from shared.order_records import REF_PREFIX, order_key
 from tests.orders import invariant
 
@@ -40,6 +43,7 @@ def reach(house: SimulatedHouse) -> list[str]:
     wrong += _orders(house, ledger, views, stories)
     for caller, name in names:
         wrong += _answers(house, caller, name, ledger, views)
+    wrong += _twins(house, ledger, views)
     wrong += _audit(house)
     wrong += _slow(house)
     return wrong
@@ -69,19 +73,38 @@ def _orders(
         if story["status"] == "NOT_FOUND" and not mine:
             continue
         doubtful = [name] if _doubt_is_fair(house, key) else []
+        of_yesterday = [name] if doubtful and story["state"] == "CANCELLED" and _begun_yesterday(house, key) else []
         try:
-            invariant.check(mine, views, {name: story}, in_doubt=doubtful, caller=caller)
+            invariant.check(
+                mine, views, {name: story}, in_doubt=doubtful, over_since_midnight=of_yesterday, caller=caller
+            )
         except AssertionError as error:
             yield f"{caller} {error}"
 
 
+def _begun(house: SimulatedHouse, key: str) -> float | None:
+    """When it was begun, Unix seconds."""
+    begun: Any = FakeRedis(server=house.redis.server).hget(KEYS.order(key), "begun_ms")
+    return None if begun is None else int(begun) / 1000
+
+
 def _doubt_is_fair(house: SimulatedHouse, key: str) -> bool:
     """Whether something was broken about when the order was begun."""
-    begun: Any = FakeRedis(server=house.redis.server).hget(KEYS.order(key), "begun_ms")
+    begun = _begun(house, key)
     if begun is None:
         return False
-    moment = int(begun) / 1000 - house.epoch
-    return any(since - 1 < moment + 25 and moment - 1 < until for since, until in house.faults)
+    moment = begun - house.epoch
+    return any(since - 1 < moment + 25 and moment - 1 < until for since, until in house.levers.broken)
+
+
+def _begun_yesterday(house: SimulatedHouse, key: str) -> bool:
+    """Whether midnight has passed at the exchange since: then only the positions tell."""
+    begun, now = _begun(house, key), house.epoch + house.simulation.now
+    return begun is not None and _exchange_day(begun) < _exchange_day(now)
+
+
+def _exchange_day(moment: float) -> date:
+    return datetime.fromtimestamp(moment, EXCHANGE_DAY).date()
 
 
 def _answers(house: SimulatedHouse, caller: str, name: str, ledger: list[Row], views: list[Row]) -> Iterator[str]:
@@ -141,6 +164,21 @@ def _false_absence(house: SimulatedHouse, asked: Asked, calls: list[Asked], entr
         yield "told that it was never sent when it had arrived"
     elif (never or held) and not [one for one in others if (one.answered_at or 1e9) > asked.answered_at]:
         yield "told that it was never sent, and no later call sent it"
+
+
+def _twins(house: SimulatedHouse, ledger: list[Row], views: list[Row]) -> Iterator[str]:
+    """No second order with the content of one that lives or has filled, under whatever name."""
+    if house.redis.lossy:
+        return  # what Redis forgot and only the gateway knows is not known by its content
+    ended_without = {view["perm_id"] for view in views if view["ended_at"] is not None and not view["filled"]}
+    content = itemgetter("account", "con_id", "action", "quantity", "order_type", "limit_price", "stop_price")
+    seen: dict[tuple[Any, ...], Row] = {}
+    for entry in ledger:
+        if entry["kind"] != "place" or entry["perm_id"] in ended_without:
+            continue
+        first = seen.setdefault(content(entry), entry)
+        if first is not entry:
+            yield f"the same order twice, under two names: {first} {entry}"
 
 
 def _audit(house: SimulatedHouse) -> Iterator[str]:
