@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from broker_worker.gateway.outages import Outages
 from broker_worker.jobs import JobRunner, Policy
 from broker_worker.market_data.desk import MarketDataDesk
 from broker_worker.market_data.quotes import QuoteBoard
+from broker_worker.metrics import Sight, WorkerMetrics
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.changing import Changer
 from broker_worker.orders.desk import OrderDesk
@@ -77,6 +79,26 @@ class BrokerWorker:
     outages: Outages
     durability: DurabilityWatch
     transcript: Transcript | None
+    book: OrderBook
+    budget: MessageBudget
+    metrics: WorkerMetrics
+
+    def sight(self) -> Sight:
+        """What the metrics show of this worker."""
+        lines, limit = self.quotes.lines
+        return Sight(
+            readonly=self.settings.readonly,
+            leads=bool(self.lease.holder),
+            epoch=self.lease.epoch,
+            link=self.link.state,
+            connections=self.link.connections,
+            jobs=self.jobs.running,
+            messages=self.budget.sent,
+            messages_waiting=self.budget.waiting,
+            lines=lines,
+            lines_limit=limit,
+            orders=Counter(record.state for record in self.book),
+        )
 
     def status(self) -> WorkerStatus:
         """What get_status shows of this worker."""
@@ -100,6 +122,10 @@ class BrokerWorker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, then drain: no new jobs, what runs is finished, the lease is given back."""
+        async with self.metrics.served(self.settings.metrics_host, self.settings.metrics_port, self.sight):
+            await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         await self.sent_file.open()
         await self.cache_file.open()
         serving = [_task(self.jobs.run(), "jobs")]
@@ -175,9 +201,11 @@ def build(
     reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
     live = settings.ibkr_trading_mode == "live"
     durability = DurabilityWatch(store, required=live and settings.require_durable_redis)
+    budget = MessageBudget(settings.max_messages_per_second)
+    metrics = WorkerMetrics(settings.gateway_session)
     link = GatewayLink(
         link_config or link_config_of(settings, outages),
-        MessageBudget(settings.max_messages_per_second),
+        budget,
         book,
         positions,
         quotes,
@@ -214,7 +242,7 @@ def build(
         readonly=settings.readonly,
         trading_mode=settings.ibkr_trading_mode,
     )
-    run_job: RunJob = JobRunner(handlers, policy, audit, journal, durability, link.settled)
+    run_job: RunJob = JobRunner(handlers, policy, audit, journal, durability, link.settled, metrics.observe)
     transcript = _transcript(settings, policy)
     if transcript is not None:
         run_job = transcribed(run_job, transcript)
@@ -233,6 +261,9 @@ def build(
         run_job=run_job,
         jobs=JobWorker(store, keys, lease, run_job),
         transcript=transcript,
+        book=book,
+        budget=budget,
+        metrics=metrics,
         outages=outages,
         durability=durability,
     )

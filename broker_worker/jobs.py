@@ -21,6 +21,7 @@ from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import NEVER_SENT, OrderState, order_answer, refused
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
+from shared.metrics import Observe, unobserved
 from shared.order_records import OrderRecords, order_key
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
@@ -60,6 +61,7 @@ class JobRunner:
         records: OrderRecords,
         durability: DurabilityWatch,
         settled: Settled,
+        observe: Observe = unobserved,
     ) -> None:
         self._handlers = handlers
         self._policy = policy
@@ -67,6 +69,7 @@ class JobRunner:
         self._records = records
         self._durability = durability
         self._settled = settled
+        self._observe = observe
         self._keys = Keys(policy.session)
 
     async def __call__(self, job: Job) -> Done:
@@ -89,7 +92,10 @@ class JobRunner:
         except Exception:
             log.exception("job %s failed", job.id)
             answer, outcome = error_text(Internal(f"request {job.id} failed")), Internal.code
-        _note(job.id, outcome, envelope, clock.monotonic() - started, served=served)
+        seconds = clock.monotonic() - started
+        known = envelope is not None and envelope.operation in OPERATIONS  # whoever writes to Redis invents no labels
+        self._observe(envelope.operation if envelope and known else "unknown", outcome, seconds)
+        _note(job.id, outcome, envelope, seconds, served=served)
         if envelope is not None:
             await self._record_decision(envelope, outcome, answer)
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0

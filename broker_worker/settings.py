@@ -56,6 +56,12 @@ class WorkerSettings(BridgeSettings):
     max_messages_per_second: int = Field(
         default=45, ge=10, le=50, description="Messages to the gateway; it closes the connection above 50."
     )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the worker's Prometheus metrics, at /metrics; 0: none."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Address of that port; it asks for no key."
+    )
     max_market_data_lines: int = Field(default=90, ge=1, le=1000, description="Streaming market data lines at most.")
     transcript_file: Path | None = Field(
         default=None, description="A new file for every job and its answer, masked; needs RECORDING_SALT."

@@ -19,6 +19,7 @@ from mcp_frontend.exposure import warning
 from mcp_frontend.health import add_health_routes
 from mcp_frontend.http import HttpServer, build_app, listen
 from mcp_frontend.keys import KeyRing
+from mcp_frontend.metrics import FrontendMetrics, add_metrics_route
 from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.rates import Rates
 from mcp_frontend.server import build_server
@@ -77,12 +78,14 @@ def build(settings: FrontendSettings, identify: Identify | None = None) -> Front
     records = OrderRecords(store, keys)
     handlers: dict[type[Toolset], Toolset] = {StatusTools: status, OrderRecordTools: RecordedOrders(records)}
     check_served(OPERATIONS, handlers)
-    calls = Calls(jobs, records, handlers, identify, Rates(store, keys), readonly=settings.readonly)
+    metrics = FrontendMetrics(settings.gateway_session, readonly=settings.readonly)
+    calls = Calls(jobs, records, handlers, identify, Rates(store, keys), metrics.observe, readonly=settings.readonly)
     server = build_server(
         "ibkr", bridge_tools(operations, calls), lambda tool: identify().may_use(OPERATIONS[tool]), guarded
     )
     stopping = asyncio.Event()
     add_health_routes(server, status, stopping)
+    add_metrics_route(server, metrics, status, identify)
     return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store, stopping=stopping)
 
 

@@ -25,6 +25,7 @@ from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
 from shared.envelope import read_answer
 from shared.errors import BridgeError, Internal, QueueDown, TimedOut, Unavailable
+from shared.metrics import Observe, unobserved
 from shared.order_records import OrderRecords, order_key
 from shared.queue.client import GRACE_SECONDS, JobClient
 from shared.redis_store import RedisAway
@@ -67,6 +68,7 @@ class Calls:
         handlers: Mapping[type[Toolset], Toolset],
         identify: Identify,
         rates: Rates,
+        observe: Observe = unobserved,
         *,
         readonly: bool,
     ) -> None:
@@ -75,6 +77,7 @@ class Calls:
         self._handlers = handlers
         self._identify = identify
         self._rates = rates
+        self._observe = observe
         self._readonly = readonly
 
     async def answer(self, operation: Operation, arguments: Mapping[str, Any], say: Say) -> Reply:
@@ -98,6 +101,8 @@ class Calls:
             outcome = "OK"
             return reply
         finally:
+            seconds = time.monotonic() - started
+            self._observe(operation.name, outcome, seconds)
             log.info(
                 "%s %s",
                 operation.name,
@@ -107,7 +112,7 @@ class Calls:
                     "tool": operation.name,
                     "caller": caller,
                     "outcome": outcome,
-                    "duration_ms": round((time.monotonic() - started) * 1000, 1),
+                    "duration_ms": round(seconds * 1000, 1),
                 },
             )
             logs.CALL.reset(before)

@@ -51,6 +51,17 @@ class _Seen:
     depth: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How much there is of what, for the metrics."""
+
+    worker_running: bool
+    trades: int
+    """Orders and cancellations waiting to be claimed."""
+    queries: int
+    orders_unknown: int
+
+
 class RedisStatus(StatusTools):
     """Answers from Redis alone."""
 
@@ -86,6 +97,21 @@ class RedisStatus(StatusTools):
         if seen is None:
             return False, "Redis cannot be reached"
         return (True, "ready") if seen.heartbeat else (False, "no worker is running")
+
+    async def sizes(self) -> Sizes | None:
+        """How much waits and is unknown; None where Redis does not answer."""
+        keys = self._keys
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                _, heartbeat = await self._store.get_and_exists(keys.status, keys.heartbeat)
+                return Sizes(
+                    worker_running=heartbeat,
+                    trades=await self._store.count_between(keys.queue, 0, scripts.LANE_BOUNDARY),
+                    queries=await self._store.count_between(keys.queue, scripts.LANE_BOUNDARY, scripts.CLAIMED),
+                    orders_unknown=len(await self._store.hash(keys.orders_unknown)),
+                )
+        except (RedisAway, TimeoutError):
+            return None
 
     async def _look(self) -> _Seen | None:
         """What Redis says; None where it does not answer."""

@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Mapping
 from enum import IntEnum
 
 WINDOW = 1.1
@@ -38,8 +39,15 @@ class MessageBudget:
         self._sent: deque[float] = deque()
         self._waiting: list[tuple[Lane, int, asyncio.Future[None]]] = []
         self._waiting_in = dict.fromkeys(Lane, 0)
+        self.sent = dict.fromkeys(Lane, 0)
+        """Messages granted since the start, by lane."""
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> Mapping[Lane, int]:
+        """Messages that wait for their turn, by lane."""
+        return self._waiting_in
 
     def expected(self, lane: Lane) -> tuple[int, float]:
         """How many messages would go before one of this lane now, and in how many seconds its turn would come.
@@ -69,6 +77,7 @@ class MessageBudget:
         finally:
             if granted.done() and not granted.cancelled():
                 self._under_way -= 1
+                self.sent[lane] += 1
                 self._sent.append(loop.time())
                 if self._waiting and self._timer is None:
                     self._grant()

@@ -78,6 +78,8 @@ class GatewayLink(LinkListener):
         self.since = clock.now()
         self.detail: str | None = "starting"
         self.accounts: list[str] = []
+        self.connections = 0
+        """Times a new session came to serve."""
         self.server_version: int | None = None
         self.competing_session = False
 
@@ -217,6 +219,7 @@ class GatewayLink(LinkListener):
                 f"{self._config.mode} account; nothing is served",
             )
             raise ConnectionError(self.detail)
+        new = True
         while session.alive:
             self._resync.clear()
             failed = f"; the last attempt failed: {self._sync_failure}" if self._sync_failure else ""
@@ -229,6 +232,8 @@ class GatewayLink(LinkListener):
                 raise
             self._sync_failure = None
             self._set(LinkState.READY, None)
+            self.connections += new
+            new = False
             self._pause = self._config.first_pause
             await self._watch(session)
 

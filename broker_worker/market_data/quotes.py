@@ -66,6 +66,11 @@ class QuoteBoard(QuoteListener):
         self.last_kind: DataKind | None = None
         self.competing = False
 
+    @property
+    def lines(self) -> tuple[int, int]:
+        """How many lines are open at the gateway, and how many may be."""
+        return self._held, self._limit
+
     async def synchronise(self, session: Session) -> None:
         """After a connection, or when the gateway lost its data: open anew, in the background, what is asked for."""
         stale = {*self._by_request, *self._owed} if session is self._session else set[int]()

@@ -134,6 +134,11 @@ class JobWorker:
         self._wake = store.waiting_list(keys.wake)
         self._poller = arq_seam.PollingWorker(store.pool, keys.queue, self._look.set)
 
+    @property
+    def running(self) -> dict[str, int]:
+        """How many jobs of each lane are being run."""
+        return {"trades": self._trade_lane.running, "queries": self._query_lane.running}
+
     async def run(self) -> None:
         """Serve until cancelled. What is running then goes on; ``drain`` waits for it."""
         async with asyncio.TaskGroup() as tasks:

@@ -1,0 +1,103 @@
+"""The frontend's Prometheus metrics: its own calls, and what any frontend can see of the whole in Redis.
+
+Every replica shows the same of the latter, so rules take the maximum over them, never the sum. No metric names an
+account, a caller or a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from fastmcp import FastMCP
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mcp_frontend.callers import Identify
+from mcp_frontend.status import RedisStatus, Sizes
+from shared import VERSION
+from shared.contract import Scope
+from shared.errors import NotPermitted
+from shared.metrics import SECONDS
+
+PATH: Final = "/metrics"
+
+
+class FrontendMetrics:
+    """Counts the calls of this process."""
+
+    def __init__(self, session: str, *, readonly: bool) -> None:
+        self._session = session
+        self._readonly = readonly
+        self._registry = CollectorRegistry()
+        self._calls = Counter(
+            "ibkr_frontend_calls", "Calls answered, by tool and OK or the error's code.", ["tool", "outcome"],
+            registry=self._registry,
+        )  # fmt: skip
+        self._seconds = Histogram(
+            "ibkr_frontend_call_seconds", "From a call's arrival to its answer.", ["tool"], buckets=SECONDS,
+            registry=self._registry,
+        )  # fmt: skip
+
+    def observe(self, tool: str, outcome: str, seconds: float) -> None:
+        """A call has ended."""
+        self._calls.labels(tool, outcome).inc()
+        self._seconds.labels(tool).observe(seconds)
+
+    def text(self, sizes: Sizes | None) -> bytes:
+        """All of it, with what Redis says now; None where it does not answer."""
+        seen = CollectorRegistry()
+        seen.register(_Seen(self._session, sizes, readonly=self._readonly))
+        return generate_latest(self._registry) + generate_latest(seen)
+
+
+class _Seen(Collector):
+    """What is read at the moment of the question."""
+
+    def __init__(self, session: str, sizes: Sizes | None, *, readonly: bool) -> None:
+        self._session = session
+        self._sizes = sizes
+        self._readonly = readonly
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge after the other."""
+        sizes = self._sizes
+        yield self._gauge("ibkr_readonly", "READONLY of this process: 1 refuses orders.", self._readonly)
+        yield self._gauge("ibkr_redis_reachable", "Whether this frontend reaches Redis.", sizes is not None)
+        info = GaugeMetricFamily("ibkr_frontend_info", "Always 1.", labels=["session", "version"])
+        info.add_metric([self._session, VERSION], 1)
+        yield info
+        if sizes is None:
+            return
+        yield self._gauge("ibkr_worker_running", "Whether a worker shows a heartbeat.", sizes.worker_running)
+        yield self._gauge("ibkr_orders_unknown", "Orders whose fate only the broker knows.", sizes.orders_unknown)
+        depth = GaugeMetricFamily("ibkr_queue_jobs", "Jobs waiting to be claimed.", labels=["session", "lane"])
+        depth.add_metric([self._session, "trades"], sizes.trades)
+        depth.add_metric([self._session, "queries"], sizes.queries)
+        yield depth
+
+    def _gauge(self, name: str, meaning: str, value: float) -> GaugeMetricFamily:
+        gauge = GaugeMetricFamily(name, meaning, labels=["session"])
+        gauge.add_metric([self._session], value)
+        return gauge
+
+
+def add_metrics_route(
+    server: FastMCP[object], metrics: FrontendMetrics, status: RedisStatus, identify: Identify
+) -> None:
+    """Add ``/metrics``; where the frontend asks for keys, one with ``read`` is needed here too."""
+
+    async def show(_: Request) -> Response:
+        try:
+            permitted = Scope.READ in identify().scopes
+        except NotPermitted:
+            return Response(status_code=401, headers={"www-authenticate": "Bearer"})
+        if not permitted:
+            return Response("the key needs the scope read", status_code=403)
+        return Response(metrics.text(await status.sizes()), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    server.custom_route(PATH, methods=["GET"])(show)
