@@ -81,6 +81,11 @@ class OrderBook(OrderListener):
         """Whether the order's number still means it: a restarted gateway may have given it to another."""
         return record.order_id is not None and self._by_id.get((self._client_id, record.order_id)) is record
 
+    @property
+    def highest_number(self) -> int:
+        """Of all orders of this client; 0 where it has none."""
+        return max((number for client_id, number in self._by_id if client_id == self._client_id), default=0)
+
     def expect(self, record: OrderRecord) -> None:
         """One of ours is about to be sent: what is said about its order id is about it."""
         self._by_ref[record.ref] = record

@@ -127,6 +127,8 @@ class Sender:
 
     async def _send(self, call: Call, order: Order) -> OrderRecord | NotSent:
         session, rounds = self._link.session, self._reconciler.rounds
+        # A restarted gateway may give numbers out again; one that a live order has would change that order.
+        session.client.updateReqId(max(self._book.highest_number, self._sent_file.highest_number) + 1)
         order_id = int(session.client.getReqId())
         record = order.record(order_id)
         wire = terms.wire_order(order.intent, account=order.account, ref=order.key, order_id=order_id)

@@ -89,14 +89,17 @@ class SentFile:
         self._connection: sqlite3.Connection | None = None
         self.id = ""
         """Made with the file. Only of an order begun under it does the absence of a row prove anything."""
+        self.highest_number = 0
+        """Of all orders that may have been sent: numbers at the gateway, which are not used again."""
 
     async def open(self) -> None:
         """Open or make the file, and forget what is long over. Raises ``sqlite3.Error`` where it cannot be used."""
-        self.id = await self._run(self._open)
+        self.id, self.highest_number = await self._run(self._open)
 
     async def add(self, sent: Sent) -> bool:
         """Note that an order may be sent; on return it is on the disk. False where it may have been sent before."""
         row = (sent.key, sent.epoch, sent.order_id, sent.at, sent.entry)
+        self.highest_number = max(self.highest_number, sent.order_id)
         added: int = await self._run(
             lambda db: (
                 db.execute(
@@ -151,7 +154,7 @@ class SentFile:
             await self._run(lambda db: db.close())
         self._thread.shutdown(wait=False)
 
-    def _open(self, _: object) -> str:
+    def _open(self, _: object) -> tuple[str, int]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         db = self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode = WAL")
@@ -161,7 +164,8 @@ class SentFile:
             db.executescript("ALTER TABLE sent ADD COLUMN over TEXT; ALTER TABLE sent ADD COLUMN over_at REAL")
         db.execute("DELETE FROM sent WHERE over_at < ?", (clock.now().timestamp() - KEEP_SECONDS,))
         db.execute("INSERT OR IGNORE INTO file VALUES (1, ?)", (secrets.token_hex(8),))
-        return str(db.execute("SELECT id FROM file").fetchone()[0])
+        (number,) = db.execute("SELECT COALESCE(MAX(order_id), 0) FROM sent").fetchone()
+        return str(db.execute("SELECT id FROM file").fetchone()[0]), int(number)
 
     def _run(self, work: Callable[[Any], T]) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()
