@@ -48,6 +48,7 @@ from shared.contract.handlers import check_handler
 from shared.contract.market_data import MarketDataTools
 from shared.contract.orders import OrderTools
 from shared.contract.status import WorkerStatus
+from shared.files import FileShelf
 from shared.queue.lease import Lease
 from shared.queue.worker import JobWorker, RunJob
 from shared.redis_keys import Keys
@@ -231,7 +232,7 @@ def build(
         OrderTools: OrderDesk(
             link, contracts, book, finder, placer, changer, recorder, client_id=settings.ibkr_client_id
         ),
-        MarketDataTools: MarketDataDesk(link, contracts, quotes, cache_file),
+        MarketDataTools: MarketDataDesk(link, contracts, quotes, cache_file, FileShelf(store, keys)),
         ContractTools: ContractDesk(link, contracts),
         **(further or {}),
     }

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from shared.errors import Busy
+
 KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
@@ -29,17 +31,23 @@ class SingleFlight(Generic[KeyT, ValueT]):
     async def do(self, key: KeyT, work: Callable[[], Awaitable[ValueT]]) -> ValueT:
         """The outcome of the work for this key, begun now or already under way."""
         flight = self._flights.get(key)
+        joined = flight is not None
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(_run(work)))
         flight.askers += 1
         try:
             return await asyncio.shield(flight.task)
+        except Busy:
+            if not joined:
+                raise
         finally:
             flight.askers -= 1
             if not flight.askers:
                 flight.task.cancel()
             if flight.task.done() or not flight.askers:
                 self._forget(key, flight)
+        # What was refused for want of the first asker's time need not be refused to one who came later.
+        return await self.do(key, work)
 
     def _forget(self, key: KeyT, flight: _Flight[ValueT]) -> None:
         if self._flights.get(key) is flight:

@@ -16,6 +16,7 @@ from mcp_frontend.authentication import provider, token_caller
 from mcp_frontend.callers import Identify, desktop_caller, local_caller
 from mcp_frontend.calls import Calls
 from mcp_frontend.exposure import warning
+from mcp_frontend.files import add_file_route
 from mcp_frontend.health import add_health_routes
 from mcp_frontend.http import HttpServer, build_app, listen
 from mcp_frontend.keys import KeyRing
@@ -30,6 +31,7 @@ from shared.contract import OPERATIONS, Operation, Toolset
 from shared.contract.handlers import check_handler
 from shared.contract.order_records import OrderRecordTools
 from shared.contract.status import StatusTools
+from shared.files import FileShelf
 from shared.order_records import OrderRecords
 from shared.queue.client import JobClient
 from shared.redis_keys import Keys
@@ -86,6 +88,7 @@ def build(settings: FrontendSettings, identify: Identify | None = None) -> Front
     stopping = asyncio.Event()
     add_health_routes(server, status, stopping)
     add_metrics_route(server, metrics, status, identify)
+    add_file_route(server, FileShelf(store, keys), identify)
     return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store, stopping=stopping)
 
 

@@ -52,6 +52,11 @@ class Keys:
         """Pub/sub channel on which one frontend process hears answers and progress."""
         return self._name("replies", frontend)
 
+    @property
+    def leavers(self) -> str:
+        """Pub/sub channel on which the worker hears the ids of queries whose callers have left."""
+        return self._name("leavers")
+
     def order(self, key: str) -> str:
         """Hash with the record of one order, by its order key."""
         return self._name("order", key)
@@ -91,6 +96,15 @@ class Keys:
     def shared_answer(self, digest: str) -> str:
         """A finished answer that may be given to others while it is true."""
         return self._name("answer", digest)
+
+    @property
+    def files(self) -> str:
+        """List of the keys of the files that wait to be fetched, newest first."""
+        return self._name("files")
+
+    def file(self, token: str) -> str:
+        """One file, by a name nobody can guess."""
+        return self._name("file", token)
 
     @property
     def callers(self) -> str:

@@ -38,6 +38,9 @@ class MessageBudget:
         """Granted to whoever has not run since: on a busy loop that takes a while, and only then is it sent."""
         self._sent: deque[float] = deque()
         self._waiting: list[tuple[Lane, int, asyncio.Future[None]]] = []
+        self._history_gap = WINDOW / self._limits[Lane.HISTORY]
+        """Between two of the lowest lane, so that a flood of it is never a burst just before an order."""
+        self._next_history = 0.0
         self._waiting_in = dict.fromkeys(Lane, 0)
         self.sent = dict.fromkeys(Lane, 0)
         """Messages granted since the start, by lane."""
@@ -93,14 +96,22 @@ class MessageBudget:
             self._sent.popleft()
         while self._waiting:
             lane, _, granted = self._waiting[0]
-            if not granted.done() and len(self._sent) + self._under_way >= self._limits[lane]:
+            full = len(self._sent) + self._under_way >= self._limits[lane]
+            too_soon = lane is Lane.HISTORY and now < self._next_history
+            if not granted.done() and (full or too_soon):
                 break
             heapq.heappop(self._waiting)
             if not granted.done():
+                if lane is Lane.HISTORY:
+                    self._next_history = now + self._history_gap
                 self._under_way += 1
                 granted.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._waiting and self._sent:
-            self._timer = loop.call_at(self._sent[0] + WINDOW, self._grant)
+        if self._waiting:
+            room = len(self._sent) + self._under_way < self._limits[self._waiting[0][0]]
+            if room:
+                self._timer = loop.call_at(self._next_history, self._grant)
+            elif self._sent:
+                self._timer = loop.call_at(self._sent[0] + WINDOW, self._grant)

@@ -90,7 +90,7 @@ class Session:
         finally:
             self._requests.forget(request)
             if cancel is not None and self.alive and (answer.cancelled() or not answer.done()):
-                cancel(request)
+                self.tell_later(Lane.ACCOUNT, lambda: cancel(request))
 
     async def ask_named(self, name: str, lane: Lane, seconds: float, send: Callable[[], None]) -> Any:
         """Send a request that carries no id; those of one name go one after the other."""

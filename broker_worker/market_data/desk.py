@@ -13,8 +13,19 @@ from broker_worker.contracts import ContractBook, Resolved
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.link import GatewayLink
 from broker_worker.gateway.waiting import Patience
-from broker_worker.market_data.bars import OPEN_END_ONLY, BarRequest, BarStore, make_cursor, page_backwards, read_cursor
+from broker_worker.market_data.bars import OPEN_END_ONLY, BarRequest, BarStore
 from broker_worker.market_data.chains import ChainBook, as_date, chains, not_listed, wire_date
+from broker_worker.market_data.history import (
+    FEW,
+    LARGE,
+    PAGE,
+    History,
+    make_cursor,
+    now_to_the_second,
+    page_backwards,
+    read_cursor,
+    summary,
+)
 from broker_worker.market_data.line import Line
 from broker_worker.market_data.options import OptionList, option_quote
 from broker_worker.market_data.quotes import QuoteBoard
@@ -33,6 +44,7 @@ from shared.contract.market_data import (
     StockPrice,
 )
 from shared.errors import BridgeError, InvalidArgument, UnknownContract
+from shared.files import FileShelf
 
 MONEY_PATIENCE = 2.0
 """Seconds to wait for the underlying's price that the shown strikes lie around."""
@@ -50,11 +62,13 @@ KeyT = TypeVar("KeyT")
 class MarketDataDesk(MarketDataTools):
     """Answers about prices, bars and chains."""
 
-    def __init__(self, link: GatewayLink, contracts: ContractBook, quotes: QuoteBoard, file: CacheFile) -> None:
+    def __init__(
+        self, link: GatewayLink, contracts: ContractBook, quotes: QuoteBoard, file: CacheFile, files: FileShelf
+    ) -> None:
         self._link = link
         self._contracts = contracts
         self._quotes = quotes
-        self._bars = BarStore()
+        self._history = History(BarStore(file), files)
         self._chains = ChainBook(file)
         self._options = OptionList(contracts)
 
@@ -126,16 +140,18 @@ class MarketDataDesk(MarketDataTools):
         cursor: str | None = None,
     ) -> HistoricalBars:
         """See the contract."""
-        now = clock.now().replace(microsecond=0)
+        now = now_to_the_second()
         pinned, seen = read_cursor(cursor) if cursor is not None else (end or now, 0)
         resolved = await self._contracts.resolve(contract, Patience.of(call))
+        symbol = resolved.contract.symbol
         show = what_to_show or _USUAL.get(resolved.contract.secType, "TRADES")
         wanted = BarRequest(resolved.contract.conId, pinned, duration, bar_size, show, use_rth)
         if end is not None and show in OPEN_END_ONLY:
             raise InvalidArgument(f"the gateway gives {show} only up to now", action="leave out end")
-        await call.progress(f"waiting for {bar_size} bars of {resolved.contract.symbol}")
-        bars = await self._bars.range(self._link.session, resolved, wanted)
-        shown, now_seen = page_backwards(bars, seen)
+        bars = await self._history.bars(call, self._link.session, resolved, wanted)
+        large = len(bars) > LARGE and cursor is None
+        shown, now_seen = page_backwards(bars, seen, FEW if large else PAGE)
+        name = f"{symbol}-{bar_size}-{pinned:%Y%m%d}".replace(" ", "_")
         return HistoricalBars(
             items=shown,
             count=len(shown),
@@ -143,7 +159,9 @@ class MarketDataDesk(MarketDataTools):
             next_cursor=make_cursor(pinned, now_seen) if now_seen is not None else None,
             as_of=now,
             note=contract.note if bars else _join(contract.note, "no trading in this range"),
-            symbol=resolved.contract.symbol,
+            summary=await asyncio.to_thread(summary, bars) if large else None,
+            file=await self._history.file(call, bars, name) if large else None,
+            symbol=symbol,
             con_id=resolved.contract.conId,
             currency=resolved.contract.currency,
             bar_size=bar_size,

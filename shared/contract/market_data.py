@@ -100,8 +100,32 @@ class HistoricalBar(Item):
     volume: Number | None = Field(description="Traded in the bar; null where not counted, as in forex.")
 
 
+class BarsSummary(Item):
+    """What a large range comes to."""
+
+    bars: int = Field(description="Bars in the range.")
+    first: MomentOrDate = Field(description="Start of the first bar.")
+    last: MomentOrDate = Field(description="Start of the last bar.")
+    open: Number = Field(description="First price.")
+    high: Number = Field(description="Highest price.")
+    low: Number = Field(description="Lowest price.")
+    close: Number = Field(description="Last price.")
+    volume: Number | None = Field(description="Traded in all.")
+
+
+class BarsFile(Item):
+    """A large range as CSV with a header line."""
+
+    path: str = Field(description="GET it from this server over HTTP, with the same key.")
+    bars: int = Field(description="Lines after the header.")
+    expires: Moment = Field(description="Until when it is kept, UTC.")
+
+
 class HistoricalBars(Listing[HistoricalBar]):
     """The newest bars, oldest first; next_cursor leads further back."""
+
+    summary: BarsSummary | None = Field(default=None, description="Of a range over 1,000 bars, on its first page.")
+    file: BarsFile | None = Field(default=None, description="The whole of such a range.")
 
     symbol: str = Field(description="Symbol at IBKR.")
     con_id: int = Field(description="The contract's number.")
@@ -188,7 +212,7 @@ class MarketDataTools(Toolset):
         """Prices of up to 100 contracts in one call; sec_type, exchange and currency are those of all symbols."""
 
     @abstractmethod
-    @reads(time_limit=25.0, share_for=5.0)
+    @reads(time_limit=25.0)
     async def get_historical_data(
         self,
         call: Call,
@@ -200,7 +224,10 @@ class MarketDataTools(Toolset):
         end: Annotated[AwareTime | None, Field(description="End of the range; now if left out.")] = None,
         cursor: Cursor | None = None,
     ) -> HistoricalBars:
-        """Bars over a stretch of time: the newest 200, oldest first, with a cursor further back."""
+        """Bars over a stretch of time: the newest 200, oldest first, with a cursor further back.
+
+        Ranges over 1,000 bars come as a summary, a CSV file to fetch, and the newest 20.
+        """
 
     @abstractmethod
     @reads(time_limit=20.0, share_for=15.0)

@@ -16,6 +16,7 @@ from shared.contract import Call, Effect, Operation
 from shared.envelope import VERSION, Envelope, seal
 from shared.errors import BridgeError, Busy, OrderUnresolved, QueueDown, TimedOut, WorkerDown
 from shared.queue import arq_seam, scripts
+from shared.queue.leavers import Leavers
 from shared.queue.lookout import Lookout, read_result
 from shared.queue.outbox import Outbox, Row
 from shared.queue.replies import Inbox, Replies
@@ -70,6 +71,7 @@ class JobClient:
         self._replies = Replies(store, keys.replies(self.name))
         self.lookout = Lookout(store, keys)
         self._withdraw = store.script(scripts.WITHDRAW)
+        self._leavers = Leavers(store, keys)
         self._leaving: set[asyncio.Task[None]] = set()
         # Orders leave on their own: they never wait for a flood of queries to be written.
         self._outboxes = {trades: self._outbox(store, trades=trades) for trades in (True, False)}
@@ -226,6 +228,8 @@ class JobClient:
             async with asyncio.timeout(GRACE_SECONDS):
                 await self._outboxes[trades].settled()
                 await self._withdrawn(job_id)
+                if not trades:
+                    await self._leavers.tell(job_id)  # it may run already; an order's fate is worth more than its cost
         except (RedisAway, TimeoutError) as error:
             log.info("job %s of a caller that left was not withdrawn: %s", job_id, error)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from shared.envelope import error_text
-from shared.errors import Internal
+from shared.errors import Internal, TimedOut
 from shared.queue import arq_seam, scripts
 from shared.queue.lease import Lease
+from shared.queue.leavers import Leavers
 from shared.redis_keys import Keys
 from shared.redis_store import Absence, RedisAway, Store
 
@@ -98,6 +99,10 @@ class _Held:
     """
 
     tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
+    queries: set[bytes] = field(default_factory=set)
+    """Those that may be cut short when their callers leave; an order never is."""
+    left: set[bytes] = field(default_factory=set)
+    """Those that were."""
     finished: list[_Finished] = field(default_factory=list)
     unstored: set[bytes] = field(default_factory=set)
     stored_since_claim: set[bytes] = field(default_factory=set)
@@ -131,6 +136,7 @@ class JobWorker:
         self._absence = Absence("queue")
         self._claim = store.script(scripts.CLAIM, repeatable=False, own_line=True)
         self._finish = store.script(scripts.FINISH, own_line=True)
+        self._leavers = Leavers(store, keys)
         self._wake = store.waiting_list(keys.wake)
         self._poller = arq_seam.PollingWorker(store.pool, keys.queue, self._look.set)
 
@@ -145,6 +151,18 @@ class JobWorker:
             tasks.create_task(self._wait_for_wake())
             tasks.create_task(self._claim_when_due())
             tasks.create_task(self._poller.poll_forever(self._guard))
+            tasks.create_task(self._hear_leavers())
+
+    async def _hear_leavers(self) -> None:
+        def leave(job_id: str) -> None:
+            raw_id = job_id.encode()
+            if raw_id in self._held.queries:
+                self._held.queries.discard(raw_id)
+                self._held.left.add(raw_id)
+                self._held.tasks[raw_id].cancel()
+
+        while True:
+            await self._guard(self._leavers.hear(leave))
 
     async def store_answers(self) -> None:
         """Write finished answers to Redis until cancelled; runs beside ``run`` and outlives it while draining."""
@@ -261,10 +279,14 @@ class JobWorker:
         lane.running += 1
         task = asyncio.create_task(self._run(raw_id, payload, trades=trades))
         self._held.tasks[raw_id] = task
+        if not trades:
+            self._held.queries.add(raw_id)
         task.add_done_callback(lambda _: self._ended(raw_id, lane))
 
     def _ended(self, raw_id: bytes, lane: _Lane) -> None:
         del self._held.tasks[raw_id]
+        self._held.queries.discard(raw_id)
+        self._held.left.discard(raw_id)
         lane.running -= 1
         if lane.more:
             self._look.set()
@@ -280,6 +302,10 @@ class JobWorker:
         try:
             done = await self._run_job(Job(job_id, body, signature, trades, self._publish))
             done.answer.encode()
+        except asyncio.CancelledError:
+            if raw_id not in self._held.left:
+                raise
+            done = Done(error_text(TimedOut("the caller left before the answer")), None)
         except Exception:
             log.exception("job %s failed", job_id)
             done = Done(error_text(Internal(f"request {job_id} failed")), None)

@@ -45,6 +45,22 @@ async def test_what_was_claimed_goes_on_when_its_caller_leaves_and_its_answer_st
         assert worker.desk.begun[0].request_id in arq_seam.decode_result(stored)
 
 
+async def test_a_query_that_runs_is_stopped_when_its_caller_leaves(valkey: str) -> None:
+    held = Held()
+    async with leading(valkey, Desk(held)) as worker, asking(valkey) as asker:
+        calls = asker.asks(2)
+        await worker.desk.has_begun(2)
+        calls[0].cancel()
+
+        async def one_left() -> bool:
+            return len(worker.jobs._held.tasks) == 1
+
+        await until(one_left)
+        held.released.set()
+        await calls[1]
+        assert len(worker.desk.ended) == 1
+
+
 def _tag(caller: str) -> str:
     from shared.queue.client import caller_tag
 

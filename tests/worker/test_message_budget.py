@@ -51,7 +51,7 @@ async def test_the_reserve_is_for_orders_and_cancels_and_cancels_go_first() -> N
     lanes = [Lane.HISTORY] * 5 + [Lane.QUOTE] * 2 + [Lane.ORDER] * 2 + [Lane.CANCEL]
     asking = [asyncio.create_task(_send(budget, lane, sent)) for lane in lanes]
     await until(lambda: len(sent) == 5)
-    assert sorted(lane for _, lane in sent) == [Lane.ORDER, Lane.ORDER, *[Lane.HISTORY] * 3]
+    assert sorted(lane for _, lane in sent) == [Lane.ORDER, Lane.ORDER, Lane.QUOTE, Lane.QUOTE, Lane.HISTORY]
     for task in asking:
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
@@ -147,3 +147,20 @@ async def test_who_waits_is_told_its_place() -> None:
         await bridge.text("search_contracts", pattern="MSFT", seconds=10.0, progress=listen)
         assert any("before this one" in text for text in told)
         await asyncio.gather(*others)
+
+
+async def test_an_order_in_a_flood_of_history_is_overtaken_by_two_messages_at_most() -> None:
+    budget, sent = MessageBudget(45, reserve=5), list[tuple[float, Lane]]()
+    flood = [asyncio.create_task(_send(budget, Lane.HISTORY, sent)) for _ in range(5_000)]
+    await until(lambda: len(sent) > 40)
+    overtaken: list[int] = []
+    for number in range(20):
+        before = len(sent)
+        await _send(budget, Lane.CANCEL if number % 2 else Lane.ORDER, sent)
+        overtaken.append(sum(lane > Lane.ORDER for _, lane in sent[before:]))
+        await asyncio.sleep(0.03)
+    assert max(overtaken) <= 2
+    assert _most_in_a_second(sent) <= 45
+    for task in flood:
+        task.cancel()
+    await asyncio.gather(*flood, return_exceptions=True)

@@ -77,8 +77,7 @@ class HistoryRequest:
 
     def _is_large(self) -> bool:
         length = parse_duration(self._question.duration)
-        intraday = parse_bar_size(self._question.bar_size).seconds is not None
-        return intraday and (length.unit in {"W", "M", "Y"} or (length.unit == "D" and length.count > _FEW_DAYS))
+        return length.unit in {"W", "M", "Y"} or (length.unit == "D" and length.count > _FEW_DAYS)
 
     def _finish(self) -> None:
         self._session.streams.pop((KIND, self._question.req_id), None)
