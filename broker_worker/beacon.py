@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from shared import json_text
-from shared.contract.status import WorkerStatus
+from shared.contract.status import LinkState, WorkerStatus
+from shared.history import History, LinkChange
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
 
@@ -25,11 +26,18 @@ async def keep_status(
 
     Only the worker that leads speaks; that it begins to lead is news, else a dead worker's last word would stand.
     """
+    history = History(store, keys)
+    shown: LinkState | None = None
     while True:
         news.clear()
         if leads():
+            word = look()
+            change = LinkChange(at=word.link_since, link=word.link, detail=word.link_detail)
             try:
-                await store.set(keys.status, json_text.dumps(look()))
+                await store.set(keys.status, json_text.dumps(word))
+                if change.link is not shown:
+                    await history.put_change(change)
+                    shown = change.link
             except RedisAway as error:
                 log.info("the status was not written: %s", error)
         with suppress(TimeoutError):

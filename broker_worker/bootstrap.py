@@ -26,6 +26,7 @@ from broker_worker.jobs import JobRunner, Policy
 from broker_worker.market_data.desk import MarketDataDesk
 from broker_worker.market_data.quotes import QuoteBoard
 from broker_worker.metrics import Sight, WorkerMetrics
+from broker_worker.minutes import Minutes
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.changing import Changer
 from broker_worker.orders.desk import OrderDesk
@@ -83,6 +84,7 @@ class BrokerWorker:
     book: OrderBook
     budget: MessageBudget
     metrics: WorkerMetrics
+    minutes: Minutes
 
     def sight(self) -> Sight:
         """What the metrics show of this worker."""
@@ -137,6 +139,7 @@ class BrokerWorker:
             _task(self.recorder.keep(), "records"),
             _task(self.durability.keep(), "durability"),
             _task(self.reconciler.keep(lambda: self.link.session), "orders"),
+            _task(self.minutes.keep(lambda: bool(self.lease.holder)), "minutes"),
             _task(self.jobs.store_answers(), "answers"),
             _task(
                 keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder), self.link.news),
@@ -204,6 +207,7 @@ def build(
     durability = DurabilityWatch(store, required=live and settings.require_durable_redis)
     budget = MessageBudget(settings.max_messages_per_second)
     metrics = WorkerMetrics(settings.gateway_session)
+    minutes = Minutes(store, keys, budget, lambda: quotes.lines)
     link = GatewayLink(
         link_config or link_config_of(settings, outages),
         budget,
@@ -260,13 +264,14 @@ def build(
         sent_file=sent_file,
         cache_file=cache_file,
         run_job=run_job,
-        jobs=JobWorker(store, keys, lease, run_job),
+        jobs=JobWorker(store, keys, lease, minutes.timed(run_job)),
         transcript=transcript,
         book=book,
         budget=budget,
         metrics=metrics,
         outages=outages,
         durability=durability,
+        minutes=minutes,
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from fastmcp import FastMCP
@@ -22,16 +25,22 @@ from mcp_frontend.http import HttpServer, build_app, listen
 from mcp_frontend.keys import KeyRing
 from mcp_frontend.metrics import FrontendMetrics, add_metrics_route
 from mcp_frontend.order_records import RecordedOrders
+from mcp_frontend.page import routes as status_page
+from mcp_frontend.page.facts import FactFinder
+from mcp_frontend.page.login import BrowserLogin
+from mcp_frontend.presence import keep_presence
 from mcp_frontend.rates import Rates
 from mcp_frontend.server import build_server
 from mcp_frontend.settings import FrontendSettings
 from mcp_frontend.status import RedisStatus
 from mcp_frontend.tools import bridge_tools
+from shared import VERSION
 from shared.contract import OPERATIONS, Operation, Toolset
 from shared.contract.handlers import check_handler
 from shared.contract.order_records import OrderRecordTools
 from shared.contract.status import StatusTools
 from shared.files import FileShelf
+from shared.history import FrontendWord, History
 from shared.order_records import OrderRecords
 from shared.queue.client import JobClient
 from shared.redis_keys import Keys
@@ -48,20 +57,32 @@ class Frontend:
     app: ASGIApp
     jobs: JobClient
     store: Store
+    history: History
+    readonly: bool
     stopping: asyncio.Event
     """Set once the process is told to stop; it then still serves for a while."""
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
+    async def running(self, transport: str = "http") -> AsyncGenerator[None]:
         """Hear the worker's replies until the block ends; what it needs of Redis is found again whenever it is away."""
-        listening = asyncio.create_task(self.jobs.run(), name="replies")
+        tasks = [
+            asyncio.create_task(self.jobs.run(), name="replies"),
+            asyncio.create_task(keep_presence(self.history, self.word(transport)), name="presence"),
+        ]
         try:
             yield
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.store.close()
+
+    def word(self, transport: str) -> FrontendWord:
+        """What the status page shows of this process."""
+        name = f"{socket.gethostname()}-{os.getpid()}"
+        return FrontendWord(
+            name=name, version=VERSION, since=datetime.now(UTC), readonly=self.readonly, transport=transport
+        )
 
 
 def build(settings: FrontendSettings, identify: Identify | None = None) -> Frontend:
@@ -89,7 +110,18 @@ def build(settings: FrontendSettings, identify: Identify | None = None) -> Front
     add_health_routes(server, status, stopping)
     add_metrics_route(server, metrics, status, identify)
     add_file_route(server, FileShelf(store, keys), identify)
-    return Frontend(server=server, app=build_app(server, settings), jobs=jobs, store=store, stopping=stopping)
+    status_page.add_status_page(
+        server, FactFinder(store, keys, status, records), identify, session=settings.gateway_session
+    )
+    return Frontend(
+        server=server,
+        app=BrowserLogin(build_app(server, settings), status_page.PATH),
+        jobs=jobs,
+        store=store,
+        history=History(store, keys),
+        readonly=settings.readonly,
+        stopping=stopping,
+    )
 
 
 def offered(toolsets: tuple[str, ...]) -> list[Operation]:
@@ -130,5 +162,5 @@ async def serve_http(settings: FrontendSettings) -> None:
 async def serve_stdio(settings: FrontendSettings) -> None:
     """Serve one client over standard input and output until it closes them."""
     frontend = build(settings, desktop_caller)
-    async with frontend.running():
+    async with frontend.running("stdio"):
         await frontend.server.run_stdio_async(show_banner=False)

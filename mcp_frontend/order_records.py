@@ -69,7 +69,7 @@ class RecordedOrders(OrderRecordTools):
         if len(found) < 2:
             return found[0] if found else ""
         records = [await self._records.get(key) for key in found]
-        seen = [record for record in records if record is not None and _open_to(call, record)]
+        seen = [record for record in records if record is not None and open_to(call, record)]
         if len(seen) > 1:
             perms = [f"perm:{number}" for record in seen if (number := _perm_of(record)) is not None]
             raise InvalidArgument(f"order {handle} could be {'; '.join(perms)}", action="name the order by its perm:N")
@@ -84,17 +84,23 @@ class RecordedOrders(OrderRecordTools):
                 action="do not place it again; call get_order again once get_status is ready",
                 retry="after 10 s",
             )
-        if stored is None or not _open_to(call, stored):
+        if stored is None or not open_to(call, stored):
             return _not_found(handle)
         history = await self._records.history(key)
-        if stored.view is not None and stored.stage is not Stage.UNSENT:
-            detail = OrderDetail.model_validate(json_text.loads(stored.view))
-        else:
-            detail = _without_word(stored, seen)
-        return detail.model_copy(update={"history": history})
+        return detail_of(seen).model_copy(update={"history": history})
 
 
-def _open_to(call: Call, stored: StoredOrder) -> bool:
+def detail_of(seen: Sighting) -> OrderDetail:
+    """What a record that is there says of its order, without the history."""
+    stored = seen.order
+    if stored is None:
+        raise ValueError("there is no record")
+    if stored.view is not None and stored.stage is not Stage.UNSENT:
+        return OrderDetail.model_validate(json_text.loads(stored.view))
+    return _without_word(stored, seen)
+
+
+def open_to(call: Call, stored: StoredOrder) -> bool:
     """Whether the caller may see the order: its account is open to it, or it asked for it itself just now."""
     if call.accounts is None:
         return True

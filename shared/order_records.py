@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -188,6 +188,13 @@ class OrderRecords:
         texts = [text.decode() for text in pairs]
         fields = dict(zip(texts[::2], texts[1::2], strict=True))
         return Sighting(StoredOrder(key, fields) if fields else None, int(at_ms), bool(reconciled))
+
+    async def look_at(self, keys: Sequence[str]) -> list[Sighting]:
+        """The records that there are of these, as ``look`` reads each, in two round trips."""
+        _, at_ms, reconciled = await self._look(keys=[self._keys.order(""), self._keys.sentinel], args=[])
+        rows = await self._store.hashes([self._keys.order(key) for key in keys])
+        found = [StoredOrder(key, fields) for key, fields in zip(keys, rows, strict=True) if fields]
+        return [Sighting(order, int(at_ms), bool(reconciled)) for order in found]
 
     async def history(self, key: str) -> list[OrderEvent]:
         """What happened to an order, oldest first; the last two hundred steps."""

@@ -48,6 +48,21 @@ class Keys:
         """What the worker last said of itself, as JSON; does not expire."""
         return self._name("status")
 
+    @property
+    def minutes(self) -> str:
+        """Hash of the last hour's minutes, for the status page."""
+        return self._name("minutes")
+
+    @property
+    def link_changes(self) -> str:
+        """List of the link's last changes, oldest first."""
+        return self._name("link-changes")
+
+    @property
+    def frontends(self) -> str:
+        """Sorted set of the frontends' words about themselves, by when each was last said."""
+        return self._name("frontends")
+
     def replies(self, frontend: str) -> str:
         """Pub/sub channel on which one frontend process hears answers and progress."""
         return self._name("replies", frontend)

@@ -241,6 +241,57 @@ class Store:
         with away():
             return [entry.decode() for entry in await self._redis.lrange(key, -most, -1)]
 
+    async def set_field(self, key: str, field: str, value: str) -> None:
+        """Set one field of a hash."""
+        await _do(lambda: self._redis.hset(key, field, value))
+
+    async def drop_fields(self, key: str, fields: Sequence[str]) -> None:
+        """Remove fields of a hash."""
+        await _do(lambda: self._redis.hdel(key, *fields))
+
+    async def push_capped(self, key: str, entry: str, most: int) -> None:
+        """Add an entry at the end of a list that keeps its last ``most``; twice, perhaps, if the connection breaks."""
+
+        async def push() -> None:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.rpush(key, entry)
+                pipe.ltrim(key, -most, -1)
+                await pipe.execute()
+
+        await _do(push)
+
+    async def beat(self, key: str, member: str, now: float, kept_seconds: int) -> None:
+        """Score a member of a sorted set with the time, and remove those whose time is long over."""
+
+        async def both() -> None:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.zadd(key, {member: now})
+                pipe.zremrangebyscore(key, "-inf", now - kept_seconds)
+                await pipe.execute()
+
+        await _do(both)
+
+    async def members_since(self, key: str, low: float) -> list[str]:
+        """The members of a sorted set with at least this score."""
+        rows: list[bytes] = await _do(lambda: self._redis.zrangebyscore(key, low, "+inf"))
+        return [row.decode() for row in rows]
+
+    async def drop_member(self, key: str, member: str) -> None:
+        """Remove a member of a sorted set."""
+        await _do(lambda: self._redis.zrem(key, member))
+
+    async def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
+        """All fields of each of several hashes, in one round trip."""
+
+        async def all_of_them() -> Any:
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.hgetall(key)
+                return await pipe.execute()
+
+        rows: list[Mapping[bytes, bytes]] = await _do(all_of_them) if keys else []
+        return [{name.decode(): value.decode() for name, value in fields.items()} for fields in rows]
+
     async def append(self, stream: str, fields: Mapping[str, str]) -> None:
         """Add an entry to a stream."""
         with away():

@@ -33,6 +33,7 @@ class MessageBudget:
     def __init__(self, per_second: int = 45, reserve: int = 5) -> None:
         if not 0 <= reserve < per_second:
             raise ValueError("the reserve must be smaller than the budget")
+        self.per_second = per_second
         self._limits = {lane: per_second if lane <= Lane.ORDER else per_second - reserve for lane in Lane}
         self._under_way = 0
         """Granted to whoever has not run since: on a busy loop that takes a while, and only then is it sent."""

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import httpx2
 import pytest
 
 from shared.order_records import order_key
@@ -22,6 +23,14 @@ async def test_every_tool_answers_through_the_load_balancer(deployment: Deployme
     knock = fastmcp_client(MODERN)
     async with knock(deployment.url) as first, knock(deployment.url) as second:
         await every_tool(await Story.begun(first, second), "compose")
+
+
+async def test_the_status_page_shows_every_process(deployment: Deployment) -> None:
+    async with httpx2.AsyncClient(timeout=20) as http:
+        page = (await http.get(deployment.url.removesuffix("mcp"))).text
+    assert "<strong>PAPER</strong>" in page
+    assert ">worker<" in page
+    assert page.count(">frontend ") == 3
 
 
 async def test_calls_are_spread_over_all_three_frontends(deployment: Deployment) -> None:
