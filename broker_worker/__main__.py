@@ -8,6 +8,7 @@ import sys
 
 from broker_worker import operator
 from broker_worker.bootstrap import serve
+from broker_worker.doctor import report as doctor
 from broker_worker.replaying import command as replaying
 from broker_worker.settings import WorkerSettings
 from shared import logs
@@ -19,6 +20,8 @@ def main() -> None:
     arguments = operator.command_line(__doc__).parse_args()
     if arguments.command == "replay":
         sys.exit(replaying.run(arguments))
+    if arguments.command == "doctor":
+        sys.exit(doctor.run())
     settings = load(WorkerSettings)
     if arguments.command is not None:
         sys.exit(operator.run(arguments, settings))

@@ -26,10 +26,11 @@ OUTCOMES = {
 
 
 def command_line(description: str | None) -> argparse.ArgumentParser:
-    """The worker's command line: nothing, ``audit``, ``resolve`` or ``replay``."""
+    """The worker's command line: nothing, ``doctor``, ``audit``, ``resolve`` or ``replay``."""
     parser = argparse.ArgumentParser(prog="python -m broker_worker", description=description)
     commands = parser.add_subparsers(dest="command", metavar="command")
     replaying.add_arguments(commands.add_parser("replay", help="run recorded jobs against a recorded gateway"))
+    commands.add_parser("doctor", help="look what is wrong with the installation; changes nothing")
     audit = commands.add_parser("audit", help="show the decisions about orders, oldest first")
     audit.add_argument("--last", type=int, default=50, help="how many entries (default 50)")
     audit.add_argument("--since", type=_aware, help="only from this time on, such as 2026-11-22T14:00:00Z")
