@@ -12,8 +12,11 @@ import pytest
 from broker_worker import fail_points
 from broker_worker.orders.sent_file import Sent, SentFile
 from shared.contract.orders import OrderState
+from shared.errors import Unavailable
 from shared.order_records import Stage, order_key
 from tests.worker.harness import Bridge, until
+
+from .front_desk import FrontDesk
 
 LIMIT: dict[str, Any] = {"symbol": "AAPL", "action": "BUY", "quantity": 10, "limit_price": 100, "client_order_id": "k"}
 KEY = order_key("local", "k")
@@ -89,3 +92,15 @@ async def test_the_file_removes_only_the_row_it_is_told_of(tmp_path: Path) -> No
     await file.remove(first)
     assert await file.get("k") is None
     await file.close()
+
+
+async def test_no_order_is_sent_while_the_file_cannot_be_written_and_the_same_call_passes_later(bridge: Bridge) -> None:
+    desk = FrontDesk(bridge)
+    file = bridge.worker.sent_file
+    await file._run(lambda db: db.execute("PRAGMA query_only = ON"))
+    with pytest.raises(Unavailable, match="local file cannot be written"):
+        await desk.place("k")
+    assert bridge.placed() == []
+    await file._run(lambda db: db.execute("PRAGMA query_only = OFF"))
+    assert (await desk.place("k"))["state"] == "WORKING"
+    assert len(bridge.placed()) == 1
