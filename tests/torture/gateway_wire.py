@@ -20,10 +20,11 @@ class SimulatedClock:
     def __init__(self, simulation: Simulation, start: datetime) -> None:
         self._simulation = simulation
         self._epoch = start.timestamp() - simulation.now
+        self._skew = simulation.skews.get("gateway", 0.0)
 
     def now(self) -> datetime:
         """The time of day, UTC."""
-        return datetime.fromtimestamp(self._epoch + self._simulation.now, UTC)
+        return datetime.fromtimestamp(self._epoch + self._simulation.now + self._skew, UTC)
 
     def monotonic(self) -> float:
         """Seconds since some start."""

@@ -98,7 +98,13 @@ class Levers:
     _do_stop_at = _do_kill_at
 
     def _do_kill_after(self, step: Step) -> None:
-        """Kill in the middle of whatever it does: after so many steps of its loop."""
+        """In the middle of whatever it does: after so many steps of its loop."""
+        self._after_steps(step, self._do_kill)
+
+    def _do_stop_after(self, step: Step) -> None:
+        self._after_steps(step, self._do_stop)
+
+    def _after_steps(self, step: Step, strike: Callable[[Step], None]) -> None:
         process = self._process(step["who"])
         if process is None:
             return
@@ -108,7 +114,7 @@ class Levers:
             if process.steps >= last and not self._mended:
                 process.watch = None
                 self._note(step)
-                self._do_kill(step)
+                strike(step)
 
         process.watch = watch
 

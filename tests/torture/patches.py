@@ -77,7 +77,7 @@ def simulated(simulation: Simulation, start: datetime, say: Said) -> Iterator[No
     loggers = [logging.getLogger(name) for name in (*ROOMS, "asyncio", "ib_async")]
     kept = [(logger, logger.level, logger.propagate) for logger in loggers]
     patches: list[tuple[Any, str, Any]] = [
-        (time, "time", lambda: epoch + simulation.now),
+        (time, "time", lambda: epoch + simulation.now + _skew()),
         (time, "monotonic", lambda: simulation.now),
         (secrets, "token_hex", lambda count=16: chance.randbytes(count).hex()),
         (secrets, "token_bytes", lambda count=16: chance.randbytes(count)),
@@ -103,6 +103,11 @@ def simulated(simulation: Simulation, start: datetime, say: Said) -> Iterator[No
         for owner, name, value in old:
             setattr(owner, name, value)
         random.setstate(state)
+
+
+def _skew() -> float:
+    process = current_process()
+    return process.skew if process is not None else 0.0
 
 
 def _made(made: uuid.UUID) -> uuid.UUID:

@@ -38,7 +38,7 @@ class Played:
 def play(schedule: Schedule) -> Played:
     """Play a schedule; the same one gives the same log every time."""
     log: list[str] = []
-    simulation = Simulation(f"run {schedule.seed}")
+    simulation = Simulation(f"run {schedule.seed}", schedule.skews)
 
     def say(text: str) -> None:
         log.append(f"{simulation.now - 1000:8.4f} {text}")

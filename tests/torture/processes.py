@@ -137,7 +137,7 @@ class RealHouse:
             self._kill(step["who"], step["back"])
         elif step["do"] == "terminate":
             self._terminate(step["who"], step["back"])
-        elif step["do"] == "stop":
+        elif step["do"] in {"stop", "stop_after"}:
             self._stop(step["who"], step["seconds"])
 
     def _ask(self, tool: str, arguments: dict[str, Any], frontend: int) -> Answer:

@@ -164,6 +164,9 @@ class Socket(AsyncFakeSocket):
         self.house.sockets.remove(self)
         if self._blocker is not None:
             self._blocker.cancel()
+        self.house.process.call_soon(self._forget)  # not now: it may be in the middle of a command
+
+    def _forget(self) -> None:
         with self.house.server.lock:
             self._cleanup(self.house.server)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 Step = dict[str, Any]
@@ -27,11 +27,13 @@ class Schedule:
     one_folder: bool = True
     """Whether the workers share their folder, as two on one machine do."""
     start: str = "2025-11-19T16:00:00+00:00"
+    skews: dict[str, float] = field(default_factory=dict[str, float])
+    """How far the clock of a machine is off, seconds; nothing where it is right."""
     steps: tuple[Step, ...] = ()
 
     def text(self) -> str:
         """As JSON, a step a line."""
-        fields = {"seed": self.seed, "workers": self.workers, "one_folder": self.one_folder, "start": self.start}
+        fields = {name: value for name, value in asdict(self).items() if name != "steps"}
         steps = ",\n  ".join(json.dumps(step) for step in self.steps)
         return f'{json.dumps(fields)[:-1]}, "steps": [\n  {steps}\n]}}'
 
@@ -45,16 +47,20 @@ class Schedule:
         """The same with other steps."""
         return replace(self, steps=tuple(steps))
 
-    def with_workers(self, workers: int) -> Schedule:
-        """The same with so many workers."""
-        return replace(self, workers=workers)
+    def with_one_worker(self) -> Schedule:
+        """The same with a single worker."""
+        return replace(self, workers=1)
+
+    def with_right_clocks(self) -> Schedule:
+        """The same with clocks that agree."""
+        return replace(self, skews={})
 
 
 def schedule(seed: str) -> Schedule:
     """The schedule of a seed."""
     rng = random.Random(f"schedule {seed}")
     workers = rng.choice((1, 1, 2))
-    moments = sorted(round(rng.uniform(1.0, LASTS - 6), 3) for _ in range(rng.randint(1, 4)))
+    moments = _moments(rng)
     steps = [_fault(rng, moment, workers) for moment in moments]
     steps += _calls(rng, moments)
     steps.sort(key=lambda step: step["t"])
@@ -64,8 +70,26 @@ def schedule(seed: str) -> Schedule:
         workers,
         rng.random() < 0.5,
         "2025-11-20T04:59:45+00:00" if midnight else "2025-11-19T16:00:00+00:00",
+        _skews(rng),
         tuple(steps),
     )
+
+
+def _moments(rng: random.Random) -> list[float]:
+    """When something breaks: here and there, or all at about the same time."""
+    count = rng.choice((1, 2, 2, 3, 3, 4, 5))
+    if rng.random() < 0.5:
+        return sorted(round(rng.uniform(1.0, LASTS - 6), 3) for _ in range(count))
+    middle, spread = rng.uniform(3.0, LASTS - 8), rng.choice((0.02, 0.3, 1.5))
+    return sorted(round(middle + rng.uniform(0, 1) * spread, 3) for _ in range(count))
+
+
+def _skews(rng: random.Random) -> dict[str, float]:
+    """How far the clocks of some machines are off, seconds."""
+    if rng.random() < 0.85:
+        return {}
+    machines = ("w1", "w2", "f1", "f2", "redis", "gateway")
+    return {machine: round(rng.gauss(0, 2), 2) for machine in machines if rng.random() < 0.4}
 
 
 def _near(rng: random.Random, moments: list[float]) -> float:
@@ -149,8 +173,11 @@ def _process_fault(rng: random.Random, who: str) -> Step:
         return {"do": "kill_at", "who": who, "point": rng.choice(POINTS), "back": back, "ghost": ghost}
     if choice < 0.5:
         return {"do": "kill_after", "who": who, "steps": int(2 ** rng.uniform(0, 8)), "back": back, "ghost": ghost}
-    if choice < 0.6:
+    if choice < 0.57:
         return {"do": "kill", "who": who, "back": back, "ghost": ghost}
+    if choice < 0.63:
+        steps = int(2 ** rng.uniform(0, 8))
+        return {"do": "stop_after", "who": who, "steps": steps, "seconds": round(rng.uniform(0.5, 9), 3)}
     if choice < 0.75:
         return {"do": "stop_at", "who": who, "point": rng.choice(POINTS), "seconds": round(rng.uniform(0.5, 9), 3)}
     if choice < 0.85:

@@ -50,7 +50,9 @@ def _shorter(schedule: Schedule, fails: Callable[[Schedule], bool]) -> Schedule:
 def _simpler(schedule: Schedule) -> Iterator[Schedule]:
     """One thing less each."""
     if schedule.workers > 1:
-        yield schedule.with_workers(1)
+        yield schedule.with_one_worker()
+    if schedule.skews:
+        yield schedule.with_right_clocks()
     for number, step in enumerate(schedule.steps):
         for simple in _simpler_step(step):
             steps = [*schedule.steps]

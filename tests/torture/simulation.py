@@ -15,7 +15,7 @@ import sys
 import threading
 from asyncio import events
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 _MOST_TURNS_AT_ONE_MOMENT = 20_000
@@ -49,6 +49,8 @@ class Process(asyncio.BaseEventLoop):
         self.closing = False
         """Being taken apart after the end: nothing it does counts any more."""
         self.stopped_until = 0.0
+        self.skew = simulation.skews.get(name, 0.0)
+        """Seconds by which its machine's time of day is off."""
         self.steps = 0
         self.watch: Callable[[], None] | None = None
         """Called after every step."""
@@ -177,8 +179,9 @@ class Process(asyncio.BaseEventLoop):
 class Simulation:
     """All processes, the clock they share, and what is to happen to them when."""
 
-    def __init__(self, seed: str) -> None:
+    def __init__(self, seed: str, skews: Mapping[str, float]) -> None:
         self.rng = random.Random(seed)
+        self.skews = skews
         self.now = 1000.0
         self.processes: list[Process] = []
         self.dead: list[Process] = []

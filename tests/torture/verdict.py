@@ -93,7 +93,7 @@ def _doubt_is_fair(house: SimulatedHouse, key: str) -> bool:
     begun = _begun(house, key)
     if begun is None:
         return False
-    moment = begun - house.epoch
+    moment = begun - house.epoch - house.simulation.skews.get("redis", 0.0)
     return any(since - 1 < moment + 25 and moment - 1 < until for since, until in house.levers.broken)
 
 
@@ -123,7 +123,6 @@ def _answers(house: SimulatedHouse, caller: str, name: str, ledger: list[Row], v
 
 
 def _false_words(house: SimulatedHouse, asked: Asked, entry: Row | None, view: Row | None) -> Iterator[str]:
-    del house
     code = asked.error.code if asked.error is not None else ""
     if code == "INTERNAL":
         yield "a defect"
@@ -132,7 +131,8 @@ def _false_words(house: SimulatedHouse, asked: Asked, entry: Row | None, view: R
     told = asked.answer
     state = told["state"]
     same = entry is None or _same(asked, entry)
-    if state in AT_THE_GATEWAY and entry is None:
+    by_position = state == "CANCELLED" and _begun_yesterday(house, order_key(asked.caller, asked.name))
+    if state in AT_THE_GATEWAY and entry is None and not by_position:
         yield "told of an order that the gateway never had"
     if state in AT_THE_GATEWAY and not same:
         yield "told of another order under its name"
@@ -153,7 +153,7 @@ def _false_absence(house: SimulatedHouse, asked: Asked, calls: list[Asked], entr
     """Told that nothing was sent of what is in the ledger."""
     if entry is None or not _same(asked, entry) or asked.answered_at is None:
         return
-    arrived = entry["time"].timestamp() - house.epoch
+    arrived = entry["time"].timestamp() - house.epoch - house.simulation.skews.get("gateway", 0.0)
     others = [one for one in calls if one is not asked and _same(one, entry) and one.at <= arrived]
     code = asked.error.code if asked.error is not None else ""
     if code in NOTHING_DONE and not [one for one in others if one.error is None or one.error.code not in NOTHING_DONE]:
