@@ -102,10 +102,10 @@ def detail_of(seen: Sighting) -> OrderDetail:
 
 def open_to(call: Call, stored: StoredOrder) -> bool:
     """Whether the caller may see the order: its account is open to it, or it asked for it itself just now."""
-    if call.accounts is None:
-        return True
     account = stored.account
-    return call.may_see(account) if account is not None else stored.caller == call.caller
+    if account is not None:
+        return call.may_see(account)
+    return call.accounts is None or stored.caller == call.caller
 
 
 def _perm_of(stored: StoredOrder) -> int | None:

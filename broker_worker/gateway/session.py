@@ -136,6 +136,7 @@ class Session:
             raise TimedOut("the gateway's message budget was used up by others", retry="after 2 s") from None
         if not self.alive:
             raise GatewayUnavailable("the connection to the gateway was lost")
+        log.debug("a message goes to the gateway in the lane %s", lane.name.lower())
 
     async def _answer(self, answer: asyncio.Future[Any], seconds: float) -> Any:
         try:

@@ -41,7 +41,12 @@ class Call:
     """Tell the waiting client, in one short sentence, what the call is waiting for."""
 
     def may_see(self, account: str | None) -> bool:
-        """Whether the caller may see and trade an account; one that is not known belongs to nobody."""
+        """Whether the caller may see and trade an account; one that is not known belongs to nobody.
+
+        A live account, whose number does not begin with D, is shown to nobody for whom nobody vouches.
+        """
+        if account is not None and not self.authenticated and not account.startswith("D"):
+            return False
         return self.accounts is None or account in self.accounts
 
     def seconds_left(self) -> float:

@@ -118,6 +118,9 @@ def test_an_order_is_in_the_audit_under_the_name_of_its_key(guarded: GuardedHous
     assert (entry["caller"], entry["operation"]) == ("tests", "place_limit_order")
     lines = [line for line in _lines(guarded.worker, "tests") if line["request_id"] == entry["request_id"]]
     assert any(line["message"].startswith("order mcp-") for line in lines), lines
+    assert any(line["message"].endswith("to the gateway in the lane order") for line in lines), lines
+    asked = [line for frontend in guarded.frontends for line in _lines(frontend, "tests")]
+    assert entry["request_id"] in {line["request_id"] for line in asked}
 
 
 def test_the_same_job_forged_in_redis_is_refused_by_the_worker(guarded: GuardedHouse) -> None:

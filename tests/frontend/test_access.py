@@ -16,6 +16,7 @@ from fastmcp.server.auth.providers.jwt import RSAKeyPair
 from redis import Redis
 
 from mcp_frontend import authentication, keys
+from mcp_frontend.callers import desktop_caller
 from mcp_frontend.keys import KeyRing
 from shared.contract import OPERATIONS, Effect, Scope
 from shared.order_records import OrderRecords, order_key
@@ -265,6 +266,25 @@ async def test_a_key_of_one_account_sees_no_other_in_status_and_order_records(
     assert '"client_order_id": "order-22"' in await told(narrow, "get_order", order="perm:22")
     assert '"client_order_id": "order-22"' in await told(narrow, "get_order", order="7")
     assert '"client_order_id": "order-11"' in await told(wide, "get_order", order="perm:11")
+
+
+async def test_a_live_account_is_not_shown_by_a_frontend_that_asks_nobody_and_was_not_told_the_mode(
+    valkey: str, worker: StandInWorker
+) -> None:
+    keys = Keys("main")
+    await worker.store.set(keys.status, worker_status(accounts=["U1234567"], trading_mode="live").model_dump_json())
+    await OrderRecords(worker.store, keys).enter(
+        order_key("other", "x"), caller="other", client_order_id="x", operation="place_market_order",
+        arguments={"symbol": "AAPL", "action": "BUY", "quantity": 1}, deadline_ms=2**41,
+    )  # fmt: skip
+    with Redis.from_url(valkey) as redis:
+        redis.hset(keys.order(order_key("other", "x")), mapping={"place": "U1234567|265598", "stage": "SENDING"})
+        redis.sadd(keys.order_named("perm:11"), order_key("other", "x"))
+    async with serve(valkey) as served, serve(valkey, desktop_caller) as vouched:
+        for one, shown in ((served, False), (vouched, True)):
+            assert ("U1234567" in (await one.post(legacy_call("get_status", {}))).text) is shown
+            told = (await one.post(legacy_call("get_order", {"order": "perm:11"}))).text
+            assert ("NOT_FOUND" not in told) is shown
 
 
 async def test_while_redis_is_away_a_key_is_neither_accepted_nor_called_wrong() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,6 +113,8 @@ def test_without_a_word_on_accounts_all_are_open_and_an_unknown_one_only_then() 
     assert not call(frozenset({MINE})).may_see(THEIRS)
     assert not call(frozenset({MINE})).may_see(None)
     assert not call(frozenset()).may_see(MINE)
+    assert not call(None).may_see("U1234567")
+    assert replace(call(None), authenticated=True).may_see("U1234567")
 
 
 @pytest.mark.parametrize("authenticated", [True, False])
