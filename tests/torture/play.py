@@ -17,7 +17,7 @@ from . import verdict
 from .house import SimulatedHouse
 from .patches import Said, simulated
 from .schedules import LASTS, Schedule
-from .simulation import Simulation, Spins
+from .simulation import START, Simulation, Spins
 
 READY_SECONDS = 60.0
 """After everything is mended: until the house serves and every caller has its answer."""
@@ -41,7 +41,7 @@ def play(schedule: Schedule) -> Played:
     simulation = Simulation(f"run {schedule.seed}", schedule.skews)
 
     def say(text: str) -> None:
-        log.append(f"{simulation.now - 1000:8.4f} {text}")
+        log.append(f"{simulation.now - START:8.4f} {text}")
 
     where = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
     with TemporaryDirectory(prefix="torture-", dir=where) as folder, _collected_afterwards():
@@ -67,7 +67,7 @@ def _play(house: SimulatedHouse) -> list[str]:
     if any(step.get("what") == "roll_back" for step in house.schedule.steps):
         house.redis.copy_every(0.1)
     for step in house.schedule.steps:
-        simulation.at(1000 + step["t"], partial(house.do, step))
+        simulation.at(START + step["t"], partial(house.do, step))
     simulation.run(lambda: False, LASTS)
     house.mend()
 

@@ -20,6 +20,8 @@ from typing import Any
 
 _MOST_TURNS_AT_ONE_MOMENT = 20_000
 _TINY = 1e-7
+START = 1000.0
+"""What every process's own clock shows when a schedule begins."""
 
 
 class Died(BaseException):
@@ -76,8 +78,8 @@ class Process(asyncio.BaseEventLoop):
         timers = self._scheduled
         while timers and timers[0]._cancelled:
             heapq.heappop(timers)._scheduled = False
-        if self._turning:  # it stands still inside a step
-            return self.stopped_until
+        if self._turning:  # it stands still inside a step; once it may go on, it waits for whoever stands further in
+            return self.stopped_until if self.stopped_until > self.simulation.now else float("inf")
         if self._ready:
             return max(self.simulation.now, self.stopped_until)
         return max(timers[0]._when, self.stopped_until) if timers else float("inf")
@@ -182,7 +184,7 @@ class Simulation:
     def __init__(self, seed: str, skews: Mapping[str, float]) -> None:
         self.rng = random.Random(seed)
         self.skews = skews
-        self.now = 1000.0
+        self.now = START
         self.processes: list[Process] = []
         self.dead: list[Process] = []
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []

@@ -16,6 +16,7 @@ from tests.end_to_end.processes import ROOT
 from .play import play
 from .schedules import Schedule, schedule
 from .shrinking import shrunk
+from .simulation import Simulation
 
 pytestmark = pytest.mark.timeout(300)  # they work all the time, and another program may want the machine too
 
@@ -74,3 +75,24 @@ def test_a_planted_fault_is_found_and_cut_down(monkeypatch: pytest.MonkeyPatch) 
     found = next(seed for seed in SEEDS if doubles(schedule(seed)))
     shortest = shrunk(schedule(found), doubles)
     assert len(shortest.steps) == 2
+
+
+def test_two_processes_that_stand_still_inside_a_step_both_go_on() -> None:
+    simulation = Simulation("two", {})
+    gone_on: list[str] = []
+
+    def stand(name: str, seconds: float) -> None:
+        process = simulation.process(name)
+
+        def step() -> None:
+            process.stopped_until = simulation.now + seconds
+            process.stop_here()
+            gone_on.append(name)
+
+        process.call_later(1 if name == "outer" else 2, step)
+
+    stand("outer", 3)
+    stand("inner", 9)
+    simulation.run(lambda: len(gone_on) == 2, 60)
+    assert gone_on == ["inner", "outer"]
+    simulation.close()
