@@ -11,14 +11,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import endurance, http, lanes, queue
+from benchmarks import endurance, http, lanes, orders, queue
 from benchmarks.calls import Caller
 from benchmarks.figures import Figure, table
 from benchmarks.system import SECRET, SESSION, running
 from benchmarks.tools import declare
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("queue", "idle", "http", "lanes", "long")
+PARTS = ("queue", "idle", "http", "lanes", "orders", "long")
 
 
 def say(text: str) -> None:
@@ -61,6 +61,9 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
             figures += await lanes.cancelling(system, caller, count=30 // share)
         if "long" in wanted:
             figures += await endurance.endurance(system, caller, jobs=options.jobs, calls=options.calls, say=say)
+    if "orders" in wanted:
+        say("orders, with Redis on the disk")
+        figures.append(await orders.acknowledged(rounds=200 // share))
     return figures
 
 

@@ -98,11 +98,11 @@ _HEADERS = {"accept": "application/json, text/event-stream", "content-type": "ap
 class HttpCaller:
     """A client on a kept connection that sends one JSON-RPC request for each call."""
 
-    def __init__(self, port: int, tool: str) -> None:
+    def __init__(self, port: int, tool: str, arguments: Mapping[str, Any] | None = None) -> None:
         self._http = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=200, max_keepalive_connections=200))
         self._url = f"http://127.0.0.1:{port}/mcp"
         self._body = json.dumps(
-            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+            {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments or {}}}
         )
 
     async def once(self, _: int = 0) -> str:

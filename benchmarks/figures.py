@@ -14,20 +14,24 @@ class Figure:
     measured: str
     reference: str
     ratio: float
-    bound: float
+    bound: float | None
+    """None where nobody has promised one."""
     side: Literal["at most", "at least"] = "at most"
     unit: str = "×"
     details: dict[str, float] = field(default_factory=dict)
 
     @property
     def holds(self) -> bool:
+        if self.bound is None:
+            return True
         return self.ratio <= self.bound if self.side == "at most" else self.ratio >= self.bound
 
     def row(self) -> tuple[str, ...]:
         sign = "≤" if self.side == "at most" else "≥"
+        bound = "none" if self.bound is None else f"{sign} {self.bound:g} {self.unit}"
         return (
             self.what, self.measured, self.reference, f"{self.ratio:.2f} {self.unit}",
-            f"{sign} {self.bound:g} {self.unit}", "yes" if self.holds else "NO",
+            bound, "yes" if self.holds else "NO",
         )  # fmt: skip
 
     def as_json(self) -> dict[str, object]:

@@ -54,6 +54,7 @@ class System:
 
     url: str
     gateway_port: int
+    control_port: int
     http_port: int
     worker: int
     """Process id."""
@@ -111,11 +112,15 @@ async def _is_ready(url: str) -> bool:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[System]:
-    """Valkey, the simulated gateway, the worker and one frontend, ready to serve, until the block ends."""
-    gateway_port, http_port, redis_port = free_port(), free_port(), free_port()
+async def running(*, durable: bool = False) -> AsyncIterator[System]:
+    """Valkey, the simulated gateway, the worker and one frontend, ready to serve, until the block ends.
+
+    With ``durable`` Valkey has each word on its disk before it answers.
+    """
+    gateway_port, control_port, http_port, redis_port = (free_port() for _ in range(4))
     async with AsyncExitStack() as stack:
-        valkey = ValkeyServer(port=redis_port, save="", appendonly="no")
+        keeping = {"appendonly": "yes", "appendfsync": "always"} if durable else {"appendonly": "no"}
+        valkey = ValkeyServer(port=redis_port, save="", **keeping)
         await asyncio.to_thread(valkey.start)
         stack.push_async_callback(asyncio.to_thread, valkey.stop)
         url = f"redis://127.0.0.1:{redis_port}/0"
@@ -128,10 +133,11 @@ async def running() -> AsyncIterator[System]:
             "IBKR_GATEWAY_PAPER_PORT": str(gateway_port),
             "SERVER_PORT": str(http_port),
         }
-        await stack.enter_async_context(_process("-m", "simulated_gateway", "--port", str(gateway_port)))
+        ports = ("--port", str(gateway_port), "--control-port", str(control_port))
+        await stack.enter_async_context(_process("-m", "simulated_gateway", *ports))
         await until(lambda: listens(gateway_port))
         worker = await stack.enter_async_context(_process("-m", "benchmarks.children.worker", **environment))
         frontend = await stack.enter_async_context(_process("-m", "mcp_frontend", **environment))
         await until(lambda: listens(http_port))
         await until(lambda: _is_ready(url))
-        yield System(url, gateway_port, http_port, worker.pid, frontend.pid, stack)
+        yield System(url, gateway_port, control_port, http_port, worker.pid, frontend.pid, stack)

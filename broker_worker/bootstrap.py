@@ -85,6 +85,7 @@ class BrokerWorker:
     budget: MessageBudget
     metrics: WorkerMetrics
     minutes: Minutes
+    audit: Audit
 
     def sight(self) -> Sight:
         """What the metrics show of this worker."""
@@ -140,6 +141,7 @@ class BrokerWorker:
             _task(self.durability.keep(), "durability"),
             _task(self.reconciler.keep(lambda: self.link.session), "orders"),
             _task(self.minutes.keep(lambda: bool(self.lease.holder)), "minutes"),
+            _task(self.audit.keep(), "audit"),
             _task(self.jobs.store_answers(), "answers"),
             _task(
                 keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder), self.link.news),
@@ -157,6 +159,7 @@ class BrokerWorker:
             await _cancel([stopping, *serving, *supporting])
             await self.sent_file.close()
             await self.cache_file.close()
+            await self.audit.close()
             await self.store.close()
             if self.transcript is not None:
                 self.transcript.close()
@@ -201,7 +204,7 @@ def build(
     audit = Audit(store, keys)
     sent_file = SentFile(settings.state_dir / f"{settings.gateway_session}.sent.sqlite3")
     cache_file = CacheFile(_market_file(settings))
-    recorder = Recorder(book, journal, sent_file)
+    recorder = Recorder(book, journal, sent_file, audit)
     reconciler = Reconciler(book, positions, journal, sent_file, recorder, audit)
     live = settings.ibkr_trading_mode == "live"
     durability = DurabilityWatch(store, required=live and settings.require_durable_redis)
@@ -272,6 +275,7 @@ def build(
         outages=outages,
         durability=durability,
         minutes=minutes,
+        audit=audit,
     )
 
 

@@ -35,6 +35,7 @@ from mcp_frontend.settings import FrontendSettings
 from mcp_frontend.status import RedisStatus
 from mcp_frontend.tools import bridge_tools
 from shared import VERSION
+from shared.audit import Audit
 from shared.contract import OPERATIONS, Operation, Toolset
 from shared.contract.handlers import check_handler
 from shared.contract.order_records import OrderRecordTools
@@ -56,6 +57,7 @@ class Frontend:
     server: FastMCP[Any]
     app: ASGIApp
     jobs: JobClient
+    audit: Audit
     store: Store
     history: History
     readonly: bool
@@ -68,6 +70,7 @@ class Frontend:
         tasks = [
             asyncio.create_task(self.jobs.run(), name="replies"),
             asyncio.create_task(keep_presence(self.history, self.word(transport)), name="presence"),
+            asyncio.create_task(self.audit.keep(), name="audit"),
         ]
         try:
             yield
@@ -75,6 +78,7 @@ class Frontend:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.audit.close()
             await self.store.close()
 
     def word(self, transport: str) -> FrontendWord:
@@ -101,8 +105,11 @@ def build(settings: FrontendSettings, identify: Identify | None = None) -> Front
     records = OrderRecords(store, keys)
     handlers: dict[type[Toolset], Toolset] = {StatusTools: status, OrderRecordTools: RecordedOrders(records)}
     check_served(OPERATIONS, handlers)
+    audit = Audit(store, keys)
     metrics = FrontendMetrics(settings.gateway_session, readonly=settings.readonly)
-    calls = Calls(jobs, records, handlers, identify, Rates(store, keys), metrics.observe, readonly=settings.readonly)
+    calls = Calls(
+        jobs, records, audit, handlers, identify, Rates(store, keys), metrics.observe, readonly=settings.readonly
+    )
     server = build_server(
         "ibkr", bridge_tools(operations, calls), lambda tool: identify().may_use(OPERATIONS[tool]), guarded
     )
@@ -117,6 +124,7 @@ def build(settings: FrontendSettings, identify: Identify | None = None) -> Front
         server=server,
         app=BrowserLogin(build_app(server, settings), status_page.PATH),
         jobs=jobs,
+        audit=audit,
         store=store,
         history=History(store, keys),
         readonly=settings.readonly,

@@ -17,9 +17,11 @@ from pydantic_core import from_json
 from mcp_frontend import orders
 from mcp_frontend.arguments import check_arguments
 from mcp_frontend.callers import Caller, Identify
+from mcp_frontend.decisions import OrderCall
 from mcp_frontend.errors import seen_by_client
 from mcp_frontend.rates import Rates
 from shared import json_text, logs
+from shared.audit import Audit
 from shared.contract import Call, Effect, Operation, Toolset
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
@@ -65,6 +67,7 @@ class Calls:
         self,
         jobs: JobClient,
         records: OrderRecords,
+        audit: Audit,
         handlers: Mapping[type[Toolset], Toolset],
         identify: Identify,
         rates: Rates,
@@ -74,6 +77,7 @@ class Calls:
     ) -> None:
         self._jobs = jobs
         self._records = records
+        self._audit = audit
         self._handlers = handlers
         self._identify = identify
         self._rates = rates
@@ -120,12 +124,20 @@ class Calls:
     async def _answer(
         self, operation: Operation, arguments: Mapping[str, Any], caller: Caller, request_id: str, say: Say
     ) -> Reply:
-        check_arguments(arguments)
-        parsed = operation.parse(arguments)
-        caller.require(operation)
-        if operation.name not in UNLIMITED:
-            await self._rates.take(caller)
-        if self._readonly and operation.marker.effect is Effect.TRADES:
+        trades = operation.marker.effect is Effect.TRADES
+        order = OrderCall(self._audit, operation, caller.name, request_id, arguments) if trades else None
+        try:
+            check_arguments(arguments)
+            parsed = operation.parse(arguments)
+            caller.require(operation)
+            if operation.name not in UNLIMITED:
+                await self._rates.take(caller)
+        except BridgeError as error:
+            if order is not None:
+                await order.decided(error.code, error.fact)
+            raise
+        if self._readonly and order is not None:
+            await order.decided("REJECTED", READONLY_REASON)
             return _reply(refused(parsed, READONLY_REASON))
         limit = min(operation.marker.time_limit, PATIENCE - GRACE_SECONDS)
         call = Call(
@@ -140,13 +152,15 @@ class Calls:
         if operation.marker.answered_by == "frontend":
             async with asyncio.timeout(limit):
                 return _reply(await operation.invoke(self._handlers[operation.toolset], call, parsed))
-        if operation.marker.effect is Effect.TRADES:
-            return await self._trade(operation, arguments, call)
+        if order is not None:
+            return await self._trade(order, call)
         return Reply(*read_answer(await self._jobs.call(operation, _without_nulls(arguments), call)))
 
-    async def _trade(self, operation: Operation, arguments: Mapping[str, Any], call: Call) -> Reply:
+    async def _trade(self, order: OrderCall, call: Call) -> Reply:
         """Send an order or cancellation; an error leaves here only where certainly nothing was sent."""
-        sent = orders.named(operation, _without_nulls(arguments))
+        operation = order.operation
+        sent = orders.named(operation, _without_nulls(order.arguments))
+        order = order.named(sent)
         parsed = operation.parse(sent)
         key = order_key(call.caller, str(sent["client_order_id"])) if "terms" in parsed else None
         try:
@@ -155,16 +169,24 @@ class Calls:
             text = await self._jobs.call(operation, sent, call)
         except TimedOut as error:  # raised on this side of the queue, it means: withdrawn before any worker began
             if key is None:
+                await order.decided(error.code, error.fact)
                 raise
             if not await self._leave(key, error, ended=True):
+                await order.decided("UNKNOWN", _ONLY_THIS_CALL)
                 return _reply(orders.unresolved(parsed, TimedOut(_ONLY_THIS_CALL)))
+            await order.decided("EXPIRED", error.fact)
             return _reply(orders.expired(parsed, error))
         except Unavailable as error:  # not enqueued
             if key is not None:
                 await self._leave(key, error)
+            await order.decided(error.code, error.fact)
             raise
         except orders.FATE_UNKNOWN as error:
+            order.left_to_the_worker(error.fact)
             return _reply(orders.unresolved(parsed, error))
+        except asyncio.CancelledError:
+            order.left_to_the_worker("the caller left")
+            raise
         try:
             return Reply(*read_answer(text))
         except orders.FATE_UNKNOWN as error:

@@ -1,18 +1,49 @@
 """The audit: one entry for every decision about an order, appended to a stream and never changed.
 
-An entry says who asked for what, what was decided, and by which part of the system.
+An entry says who asked for what, what was decided, and by which part of the system. Every call of a tool that trades
+ends in exactly one entry under its request id, written by whoever decided: the frontend where it refused the call or
+took it back, the worker where it ran, the reconciliation where the worker that began it is gone. Who comes second under
+a request id writes nothing. What is decided about an order later, by the gateway's word or by a person, is an entry of
+its own.
 """
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
+import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from shared import clock, json_text
+from shared import json_text
 from shared.redis_keys import Keys
-from shared.redis_store import Store
+from shared.redis_store import RedisAway, Store
+
+log = logging.getLogger(__name__)
+
+REMEMBER_MS: Final = 24 * 3600 * 1000
+"""How long a request id is known to have its entry; a worker that was stopped may come back that late."""
+
+_LONGEST_TEXT: Final = 4000
+_MOST_WAITING: Final = 1000
+_AGAIN_SECONDS: Final = 1.0
+_NOTE_SECONDS: Final = 1.0
+"""Longest that an answer waits for its entry."""
+
+_APPEND: Final = """
+-- KEYS stream, due, said  ARGV request id or '', key, remember ms, then fields and values
+if ARGV[1] ~= '' then
+  local due = redis.call('HGET', KEYS[2], ARGV[2])
+  if due and string.sub(due, 1, #ARGV[1] + 1) == ARGV[1] .. ' ' then redis.call('HDEL', KEYS[2], ARGV[2]) end
+  if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 0 end
+end
+redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+return 1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +56,7 @@ class Decision:
     """Who asked: the caller's name, or the person's."""
     operation: str
     request_id: str
+    """Of the call that this decides; empty for what is decided later."""
     arguments: Mapping[str, Any]
     outcome: str
     """The order's state, or the code of the error."""
@@ -38,32 +70,107 @@ class Audit:
 
     def __init__(self, store: Store, keys: Keys) -> None:
         self._store = store
-        self._stream = keys.audit
+        self._keys = keys
+        self._append = store.script(_APPEND)
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[float, int, Decision]] = []
+        self._more = asyncio.Event()
 
-    async def write(self, decision: Decision) -> None:
-        """Append an entry. Raises ``RedisAway``: a decision that cannot be recorded is the caller's to handle."""
-        await self._store.append(
-            self._stream,
-            {
-                "at": json_text.time_text(clock.now()),
-                "by": decision.by,
-                "caller": decision.caller,
-                "operation": decision.operation,
-                "request_id": decision.request_id,
-                "arguments": json_text.dumps(_plain(decision.arguments)),
-                "outcome": decision.outcome,
-                "detail": decision.detail,
-                "key": decision.key,
-            },
+    async def write(self, decision: Decision) -> bool:
+        """Append an entry; whether it is the first under its request id. Raises ``RedisAway``."""
+        keys, fields = self._keys, _fields(decision)
+        written: int = await self._append(
+            keys=[keys.audit, keys.audit_due, keys.audit_said(decision.request_id)],
+            args=[decision.request_id, decision.key, REMEMBER_MS, *(part for pair in fields.items() for part in pair)],
         )
+        return written == 1
+
+    async def note(self, decision: Decision) -> None:
+        """Append an entry now; where Redis is away or slow, or whoever waits for this leaves, a little later."""
+        try:
+            async with asyncio.timeout(_NOTE_SECONDS):
+                await self.write(decision)
+        except (RedisAway, TimeoutError):
+            self.later(decision, 0.0)
+        except asyncio.CancelledError:
+            self.later(decision, 0.0)
+            raise
+
+    def later(self, decision: Decision, seconds: float) -> None:
+        """Append an entry in so many seconds, unless somebody else has said by then what became of the request."""
+        if len(self._waiting) >= _MOST_WAITING:
+            return _into_the_log(decision)
+        heapq.heappush(self._waiting, (asyncio.get_running_loop().time() + seconds, next(self._numbers), decision))
+        return self._more.set()
+
+    async def keep(self) -> None:
+        """Append what waits when its time has come, until cancelled."""
+        while True:
+            self._more.clear()
+            wait = self._waiting[0][0] - asyncio.get_running_loop().time() if self._waiting else None
+            if wait is not None and wait <= 0:
+                await self._append_first()
+                continue
+            try:
+                async with asyncio.timeout(wait):
+                    await self._more.wait()
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        """Append what is overdue; what cannot be written goes to the log, in full."""
+        waiting, self._waiting = self._waiting, []
+        for at, _, decision in waiting:
+            if at > asyncio.get_running_loop().time():
+                continue  # another process has the job, and the word
+            try:
+                await self.write(decision)
+            except RedisAway:
+                _into_the_log(decision)
+
+    async def due(self) -> dict[str, str]:
+        """The keys of the orders that were begun and have no entry yet, with the attempt that began each."""
+        return await self._store.hash(self._keys.audit_due)
 
     async def read(self, *, since: datetime | None, most: int) -> list[dict[str, str]]:
         """The newest entries, oldest first."""
         first = str(int(since.timestamp() * 1000)) if since is not None else "-"
-        rows = await self._store.read_back(self._stream, first, "+", most)
+        rows = await self._store.read_back(self._keys.audit, first, "+", most)
         return [fields for _, fields in reversed(rows)]
 
+    async def _append_first(self) -> None:
+        decision = self._waiting[0][2]
+        try:
+            await self.write(decision)
+        except RedisAway:
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            self._waiting = [one for one in self._waiting if one[2] is not decision]
+            heapq.heapify(self._waiting)
 
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as the client sent them: plain JSON values, floats by their digits."""
-    return {name: repr(value) if isinstance(value, float) else value for name, value in arguments.items()}
+
+def _into_the_log(decision: Decision) -> None:
+    log.error("audit entry not written, so here it is: %s", decision)
+
+
+def _fields(decision: Decision) -> dict[str, str]:
+    return {
+        "at": json_text.time_text(datetime.now(UTC)),
+        "by": decision.by,
+        "caller": decision.caller,
+        "operation": decision.operation,
+        "request_id": decision.request_id,
+        "arguments": _arguments_text(decision.arguments),
+        "outcome": decision.outcome,
+        "detail": decision.detail.encode("utf-8", "replace").decode()[:_LONGEST_TEXT],
+        "key": decision.key,
+    }
+
+
+def _arguments_text(arguments: Mapping[str, Any]) -> str:
+    """Arguments as the client sent them, as JSON, whatever they are; floats by their digits, the longest cut."""
+    try:
+        text = json.dumps({name: repr(v) if isinstance(v, float) else v for name, v in arguments.items()}, default=str)
+    except (ValueError, RecursionError) as error:
+        text = json.dumps({"unreadable": str(error)[:200]})
+    return text if len(text) <= _LONGEST_TEXT else json.dumps({"cut": text[: _LONGEST_TEXT // 2]})

@@ -108,6 +108,15 @@ class Keys:
         """Stream of every decision about an order, oldest first; never trimmed by this project."""
         return self._name("audit")
 
+    @property
+    def audit_due(self) -> str:
+        """Hash from the key of each order that was begun and is not in the audit yet to the attempt that began it."""
+        return self._name("audit-due")
+
+    def audit_said(self, request_id: str) -> str:
+        """Exists while it is remembered that a call has its entry in the audit."""
+        return self._name("audit-said", request_id)
+
     def shared_answer(self, digest: str) -> str:
         """A finished answer that may be given to others while it is true."""
         return self._name("answer", digest)

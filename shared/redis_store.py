@@ -292,11 +292,6 @@ class Store:
         rows: list[Mapping[bytes, bytes]] = await _do(all_of_them) if keys else []
         return [{name.decode(): value.decode() for name, value in fields.items()} for fields in rows]
 
-    async def append(self, stream: str, fields: Mapping[str, str]) -> None:
-        """Add an entry to a stream."""
-        with away():
-            await self._redis.xadd(stream, dict(fields))
-
     async def read_back(self, stream: str, first: str, last: str, most: int) -> list[tuple[str, dict[str, str]]]:
         """Entries of a stream between two ids, newest first."""
         with away():

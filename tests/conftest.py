@@ -16,6 +16,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured on the way; none of them fails on speed."""
+    reports = [report for found in terminalreporter.stats.values() for report in found]
+    figures = [value for one in reports for name, value in getattr(one, "user_properties", ()) if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(map(str, figures)))
+
+
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
     """A real Valkey, for the whole run of one test process."""

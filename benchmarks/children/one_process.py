@@ -7,7 +7,9 @@ import sys
 from typing import Any
 
 from fastmcp import FastMCP
-from ib_async import IB
+from ib_async import IB, LimitOrder, Stock
+
+PATIENCE = 5.0
 
 
 async def main(gateway_port: str, port: str) -> None:
@@ -31,6 +33,22 @@ async def main(gateway_port: str, port: str) -> None:
             for one in ib.positions()
         ]
         return {"items": items, "count": len(items)}
+
+    @server.tool
+    async def place_limit_order(symbol: str, action: str, quantity: float, limit_price: float) -> dict[str, Any]:
+        """Place an order and answer when it is acknowledged."""
+        (contract,) = await ib.qualifyContractsAsync(Stock(symbol, "SMART", "USD"))
+        trade = ib.placeOrder(contract, LimitOrder(action, quantity, limit_price))
+        async with asyncio.timeout(PATIENCE):
+            while trade.orderStatus.status in {"", "PendingSubmit"}:
+                await trade.statusEvent
+        return {
+            "order_id": trade.order.orderId,
+            "perm_id": trade.orderStatus.permId,
+            "status": trade.orderStatus.status,
+            "filled": trade.orderStatus.filled,
+            "remaining": trade.orderStatus.remaining,
+        }
 
     await server.run_http_async(
         host="127.0.0.1", port=int(port), stateless_http=True, show_banner=False, log_level="error"

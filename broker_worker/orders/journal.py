@@ -47,6 +47,16 @@ class Begun(StrEnum):
     """This very attempt was given up before."""
 
 
+class Noted(StrEnum):
+    """What came of noting what is known of an order."""
+
+    NOTED = "NOTED"
+    FOUND = "FOUND"
+    """Noted, and until now its fate was unknown."""
+    RESOLVED = "RESOLVED"
+    NOT_LEADER = "NOT_LEADER"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
     """Everything BEGIN decides by."""
@@ -94,7 +104,7 @@ class Journal(OrderRecords):
         outcome, word = await self._begin(
             keys=[
                 keys.order(key), keys.order_history(key), keys.lease, keys.sentinel, keys.orders_open,
-                keys.orders_unknown, keys.order_like(beginning.fingerprint),
+                keys.orders_unknown, keys.order_like(beginning.fingerprint), keys.audit_due,
             ],
             args=[
                 beginning.holder, beginning.sentinel, beginning.deadline_ms, beginning.fingerprint, beginning.attempt,
@@ -117,7 +127,7 @@ class Journal(OrderRecords):
         names: list[str],
         what: str | None,
         detail: str | None,
-    ) -> bool:
+    ) -> Noted:
         """Write what is known of an order now; whether it was written.
 
         It is not where a person has resolved the order and this says nothing new, nor where another worker leads: what
@@ -136,7 +146,7 @@ class Journal(OrderRecords):
         )  # fmt: skip
         if outcome == b"NOT_LEADER":
             log.warning("order %s: another worker leads, so this is not noted: %s %s", key, state, what or "")
-        return outcome == b"NOTED"
+        return Noted(outcome.decode())
 
     async def prove_unsent(self, key: str, why: str, attempt: str, stage: Stage) -> None:
         """An order was certainly never sent by this attempt, and no other has begun it.
@@ -150,6 +160,10 @@ class Journal(OrderRecords):
         )
         if outcome == b"NOT_LEADER":
             log.warning("order %s: another worker leads, so this is not noted: never sent, %s", key, why)
+
+    def by_this_worker(self, attempt: str) -> bool:
+        """Whether an attempt was made by this process, which may still be at it."""
+        return attempt.rpartition(" ")[2].rpartition(":")[0] == self._worker()
 
     def _worker(self) -> str:
         """This process's name in the lease; empty while another leads."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -153,6 +153,7 @@ class Reconciler:
             await self._clear(rows)
         for stored in await self._journal.open_orders():
             await self._settle(stored, proven_absent=stored.key not in rows and self._file_remembers(stored))
+        await self._complete_audit()
         epoch = await self._sent_file.newest_epoch()
         self.sentinel, self.begun = await self._journal.identify(begun=max(known_begun, self.begun), epoch=epoch)
         await self._sent_file.know_redis(self.sentinel, self.begun)
@@ -205,8 +206,8 @@ class Reconciler:
         else:
             self._book.expect(verdict.record)
             await self._recorder.record(verdict.record, verdict.event if _news(before, verdict) else None)
-        if _news(before, verdict):
-            await self._note(stored, verdict)
+        if _news(before, verdict) and (before != OrderState.UNKNOWN or verdict.record is None):
+            await self._note(stored, verdict)  # of one that was unknown and is found, the recorder tells
         return None
 
     def _absent(self, stored: StoredOrder) -> Verdict:
@@ -238,18 +239,34 @@ class Reconciler:
     async def _note(self, stored: StoredOrder, verdict: Verdict) -> None:
         state = verdict.record.state.value if verdict.record is not None else "EXPIRED"
         log.warning("order %s: %s (%s)", stored.key, verdict.event, state)
-        await self._audit.write(
-            Decision(
-                by="reconciliation",
-                caller=stored.caller or "",
-                operation=stored.fields.get("operation", ""),
-                request_id="",
-                arguments={},
-                outcome=state,
-                detail=verdict.event,
-                key=stored.key,
-            )
-        )
+        attempt = stored.fields.get("attempt", "")
+        instead = "" if self._journal.by_this_worker(attempt) else attempt.partition(" ")[0]
+        decision = _decision(stored, state, verdict.event, instead)
+        if not await self._audit.write(decision):
+            await self._audit.write(replace(decision, request_id=""))
+
+    async def _complete_audit(self) -> None:
+        """Write the entry of each call whose worker began its order and ended before it could write one."""
+        for key, attempt in (await self._audit.due()).items():
+            if self._journal.by_this_worker(attempt):
+                continue
+            stored = await self._journal.get(key) or StoredOrder(key, {})
+            state = stored.fields.get("state", "UNKNOWN")
+            detail = "the worker that began it ended without a word; this is where it stands"
+            await self._audit.write(_decision(stored, state, detail, attempt.partition(" ")[0]))
+
+
+def _decision(stored: StoredOrder, state: str, detail: str, request_id: str) -> Decision:
+    return Decision(
+        by="reconciliation",
+        caller=stored.caller or "",
+        operation=stored.fields.get("operation", ""),
+        request_id=request_id,
+        arguments=json.loads(stored.fields.get("arguments", "{}")),
+        outcome=state,
+        detail=detail,
+        key=stored.key,
+    )
 
 
 def _end_of(stored: StoredOrder) -> End | None:

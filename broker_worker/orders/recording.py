@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 
 from broker_worker.orders import answers
 from broker_worker.orders.book import OrderBook
-from broker_worker.orders.journal import Journal
+from broker_worker.orders.journal import Journal, Noted
 from broker_worker.orders.record import OrderRecord
 from broker_worker.orders.sent_file import End, SentFile
 from shared import json_text
+from shared.audit import Audit, Decision
 from shared.contract.orders import OrderState
 from shared.order_records import REF_PREFIX, Stage, foreign_key
 from shared.redis_store import RedisAway
@@ -28,10 +29,11 @@ _NO_MOMENT = datetime.fromtimestamp(0, UTC)
 class Recorder:
     """Writes records; what cannot be written now is written when Redis is back."""
 
-    def __init__(self, book: OrderBook, journal: Journal, sent_file: SentFile) -> None:
+    def __init__(self, book: OrderBook, journal: Journal, sent_file: SentFile, audit: Audit) -> None:
         self._book = book
         self._journal = journal
         self._sent_file = sent_file
+        self._audit = audit
         self._shown: dict[str, str] = {}
         self._unsent: dict[str, tuple[str, str, Stage]] = {}
 
@@ -76,7 +78,28 @@ class Recorder:
             self._book.mark_changed(record)
             self._shown[key] = before
             return True
-        return noted
+        if noted is Noted.FOUND:
+            await self._tell(key, record)
+        return noted in {Noted.NOTED, Noted.FOUND}
+
+    async def _tell(self, key: str, record: OrderRecord) -> None:
+        """An order whose fate was unknown is known now: that is a decision, and stands in the audit."""
+        try:
+            stored = await self._journal.get(key)
+        except RedisAway:
+            stored = None
+        await self._audit.note(
+            Decision(
+                by="reconciliation",
+                caller=(stored.caller if stored else None) or "",
+                operation=stored.fields.get("operation", "") if stored else "",
+                request_id="",
+                arguments={},
+                outcome=record.state.value,
+                detail="found at the gateway; until now its fate was unknown",
+                key=key,
+            )
+        )
 
     async def complete(self, record: OrderRecord) -> None:
         """Add what the record knows and the gateway no longer says: of an order that is over, number and reason."""

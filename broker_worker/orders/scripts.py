@@ -13,7 +13,7 @@ end
 """
 
 BEGIN: Final = """
--- KEYS order, history, lease, sentinel, open, unknown, like
+-- KEYS order, history, lease, sentinel, open, unknown, like, audit due
 -- ARGV holder, sentinel, deadline ms, fingerprint, attempt, key, account and contract, duplicate window ms,
 --      key it may repeat, prefix of order keys, event, event where held, keep ms, least count, why where held,
 --      then fields and values
@@ -67,6 +67,7 @@ redis.call('PERSIST', KEYS[2])
 redis.call('SADD', KEYS[5], ARGV[6])
 redis.call('ZADD', KEYS[7], now, ARGV[6])
 redis.call('PEXPIRE', KEYS[7], ARGV[13])
+redis.call('HSET', KEYS[8], ARGV[6], ARGV[5])
 return {'NEW', tostring(redis.call('HINCRBY', KEYS[4], 'begun', 1))}
 """
 
@@ -80,7 +81,12 @@ local stage = redis.call('HGET', KEYS[1], 'stage')
 if stage == 'RESOLVED' and ARGV[3] == 'UNKNOWN' then return 'RESOLVED' end
 redis.call('HSET', KEYS[1], 'stage', ARGV[2], 'state', ARGV[3], 'view', ARGV[5], 'may_resubmit', ARGV[9])
 if ARGV[8] ~= '' then redis.call('RPUSH', KEYS[2], ARGV[8]) end
-if ARGV[3] == 'UNKNOWN' then redis.call('HSET', KEYS[4], ARGV[1], ARGV[6]) else redis.call('HDEL', KEYS[4], ARGV[1]) end
+local found = 0
+if ARGV[3] == 'UNKNOWN' then
+  redis.call('HSET', KEYS[4], ARGV[1], ARGV[6])
+else
+  found = redis.call('HDEL', KEYS[4], ARGV[1])
+end
 for i = 6, #KEYS do redis.call('SADD', KEYS[i], ARGV[1]) end
 if ARGV[4] == '1' then redis.call('SREM', KEYS[3], ARGV[1]) else redis.call('SADD', KEYS[3], ARGV[1]) end
 -- Kept for so long after the end, and for ever before it.
@@ -89,7 +95,7 @@ for i = 1, #KEYS do
     if ARGV[4] == '1' then redis.call('PEXPIRE', KEYS[i], ARGV[7]) else redis.call('PERSIST', KEYS[i]) end
   end
 end
-return 'NOTED'
+return found == 1 and 'FOUND' or 'NOTED'
 """
 )
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ class FaultHouse(House):
         self._asking = ThreadPoolExecutor(110)
         self.asked: list[str] = []
         self._forgettable: set[str] = set()
+        self._unaudited: set[str] = set()
         self.in_doubt: set[str] = set()
         """Those whose fault fell between BEGIN and the acknowledgement."""
         self.over_since_midnight: set[str] = set()
@@ -105,6 +107,18 @@ class FaultHouse(House):
         stories = {name: self.story(name) for name in asked}
         orders = self.gateway_says("orders")
         check(self.ledger(), orders, stories, in_doubt=self.in_doubt, over_since_midnight=self.over_since_midnight)
+        self._check_audit()
+
+    def _check_audit(self) -> None:
+        """No call has two entries, and no order that was sent has none."""
+        with self.redis() as redis:
+            stream: Any = redis.xrange(KEYS.audit)
+        entries = [{name.decode(): value.decode() for name, value in fields.items()} for _, fields in stream]
+        calls = Counter(entry["request_id"] for entry in entries if entry["request_id"])
+        assert not (twice := [one for one, count in calls.items() if count > 1]), f"two entries for {twice}"
+        told = {entry["key"] for entry in entries}
+        silent = [name for name in self.asked if name not in self._unaudited and order_key("local", name) not in told]
+        assert not [name for name in silent if self.sent(name)], f"no word in the audit about {silent}"
 
     def redis(self) -> Redis:
         """A client of the house's Redis."""
@@ -135,9 +149,19 @@ class FaultHouse(House):
 
         until(stopped, 20, f"{process.name} stopping", process.tail)
 
+    def wipe_redis(self) -> None:
+        """Redis forgets everything and goes on."""
+        self._forgetting()
+        with self.redis() as redis:
+            redis.flushall()
+
+    def _forgetting(self) -> None:
+        self._unaudited.update(self.asked)
+        self._forgettable |= {name for name in self.asked if not self.sent(name)}
+
     def lose_redis(self) -> None:
         """Redis dies, and its file with it; the one that starts in its place never heard of what was never sent."""
-        self._forgettable |= {name for name in self.asked if not self.sent(name)}
+        self._forgetting()
         self.valkey.terminate()
         shutil.rmtree(self._valkey_data)
         self.start_valkey()

@@ -10,6 +10,7 @@ from mcp_frontend.callers import Caller
 from mcp_frontend.calls import Calls
 from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.rates import Rates
+from shared.audit import Audit
 from shared.contract import OPERATIONS, Scope
 from shared.contract.order_records import OrderRecordTools
 from shared.order_records import OrderRecords, order_key
@@ -24,10 +25,12 @@ class FrontDesk:
     def __init__(self, bridge: Bridge, caller: str = "local") -> None:
         self.bridge = bridge
         self.caller = caller
-        self.records = OrderRecords(bridge.store(), bridge.keys)
+        store = bridge.store()
+        self.records = OrderRecords(store, bridge.keys)
         self.calls = Calls(
             bridge.jobs,
             self.records,
+            Audit(store, bridge.keys),
             {OrderRecordTools: RecordedOrders(self.records)},
             lambda: Caller(name=self.caller, scopes=frozenset(Scope)),
             Rates(bridge.store(), bridge.keys),

@@ -19,6 +19,7 @@ def test_a_hundred_equal_calls_over_two_frontends_are_one_order(house: FaultHous
     name = house.name()
     asked = [house.placing(name, frontend=number % 2) for number in range(100)]
     answers = [one.result(40) for one in asked]
+    assert [one["error"] for one in answers if "error" in one] == []
     assert {(one["state"], one["perm_id"]) for one in answers} == {("WORKING", answers[0]["perm_id"])}
     assert len(house.sent(name)) == 1
     other = house.place(name, quantity=2)
@@ -45,8 +46,7 @@ def test_redis_killed_and_restarted_with_its_file(house: FaultHouse) -> None:
 def test_redis_wiped_under_the_running_worker(house: FaultHouse) -> None:
     name, following = house.name(), house.name()
     first = house.place(name, symbol="MSFT")
-    with house.redis() as redis:
-        redis.flushall()
+    house.wipe_redis()
     serves(house)
     assert house.place(following, symbol="SPY")["state"] == "WORKING"
     again = house.place(name, symbol="MSFT", frontend=1)
@@ -61,8 +61,7 @@ def test_redis_wiped_while_no_worker_runs(house: FaultHouse) -> None:
     name = house.name()
     assert house.place(name)["state"] == "WORKING"
     house.worker.kill()
-    with house.redis() as redis:
-        redis.flushall()
+    house.wipe_redis()
     house.worker.start()
     serves(house)
     assert house.settled(name, "WORKING")["client_order_id"] == name

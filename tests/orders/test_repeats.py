@@ -202,7 +202,7 @@ async def test_what_a_worker_cannot_note_while_another_leads_it_logs_and_the_nex
     record = worker.recorder._book.by_ref(KEY)
     assert record is not None
     another = Recorder(
-        worker.recorder._book, Journal(bridge.store(), bridge.keys, lambda: "another:1"), worker.sent_file
+        worker.recorder._book, Journal(bridge.store(), bridge.keys, lambda: "another:1"), worker.sent_file, worker.audit
     )
     bridge.control.fill_order(placed["perm_id"], Decimal(99), Decimal(4))
     await eventually(lambda: desk.story("k"), lambda told: told["filled"] == 4)

@@ -65,7 +65,7 @@ class Proxy:
         self._cut = False
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 

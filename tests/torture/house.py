@@ -20,6 +20,7 @@ from mcp_frontend.callers import Caller
 from mcp_frontend.calls import Calls
 from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.rates import Rates
+from shared.audit import Audit
 from shared.contract import OPERATIONS, Scope, Toolset
 from shared.contract.order_records import OrderRecordTools
 from shared.contract.status import LinkState
@@ -135,9 +136,11 @@ class SimulatedHouse:
         store = Store(self.redis.client(process))
         jobs = JobClient(store, KEYS, SECRET)
         records = OrderRecords(store, KEYS)
+        audit = Audit(store, KEYS)
         handlers: dict[type[Toolset], Toolset] = {OrderRecordTools: RecordedOrders(records)}
-        calls = Calls(jobs, records, handlers, _identify, Rates(store, KEYS), readonly=False)
+        calls = Calls(jobs, records, audit, handlers, _identify, Rates(store, KEYS), readonly=False)
         process.create_task(jobs.run(), name="replies")
+        process.create_task(audit.keep(), name="audit")
         return Frontend(process, calls)
 
     async def _work(self, worker: Worker) -> None:
