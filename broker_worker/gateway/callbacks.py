@@ -4,6 +4,8 @@ ib_async brings the socket, the framing and the field layouts (``Client`` and ``
 it hangs on error 321, keeps one future for several callers, marks live orders as cancelled on informational errors
 and never forgets. Here a message either ends a request that waits for it or goes to the listener that owns the matter.
 The names are the TWS API's; only messages somebody here understands have a method, the decoder skips the others.
+A method that raises has refused its message: the decoder logs it and goes on. What the decoder leaves as text and must
+be a number is therefore read here, before anybody keeps it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from datetime import UTC
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Protocol
 
+from broker_worker.gateway.convert import exact
 from broker_worker.gateway.errors import INFORMATION, RequestRefused
 from broker_worker.gateway.requests import Requests
 
@@ -164,6 +167,7 @@ class Callbacks:
 
     def contractDetails(self, request: int, details: ContractDetails) -> None:
         """One contract that fits a query."""
+        exact(details.contract.multiplier if details.contract else None)
         self._requests.add(request, details)
 
     bondContractDetails = contractDetails
@@ -195,6 +199,7 @@ class Callbacks:
         strikes: list[float],
     ) -> None:
         """One option class at one exchange."""
+        exact(multiplier)
         self._requests.add(request, (exchange, trading_class, multiplier, expirations, strikes))
 
     def securityDefinitionOptionParameterEnd(self, request: int) -> None:
@@ -211,6 +216,7 @@ class Callbacks:
 
     def position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
         """A holding, at the start and whenever it changes."""
+        exact(contract.multiplier)
         self._positions.on_position(account, contract, quantity, average_cost)
 
     def positionEnd(self) -> None:
