@@ -16,10 +16,10 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-from shared import json_text
+from shared import clock, json_text
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
 
@@ -155,7 +155,7 @@ def _into_the_log(decision: Decision) -> None:
 
 def _fields(decision: Decision) -> dict[str, str]:
     return {
-        "at": json_text.time_text(datetime.now(UTC)),
+        "at": json_text.time_text(clock.now()),
         "by": decision.by,
         "caller": decision.caller,
         "operation": decision.operation,
