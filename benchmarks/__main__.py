@@ -11,14 +11,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import endurance, http, lanes, orders, queue
+from benchmarks import endurance, http, lanes, market, orders, queue
 from benchmarks.calls import Caller
 from benchmarks.figures import Figure, table
 from benchmarks.system import SECRET, SESSION, running
 from benchmarks.tools import declare
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("queue", "idle", "http", "lanes", "orders", "long")
+PARTS = ("queue", "idle", "http", "lanes", "market", "orders", "long")
 
 
 def say(text: str) -> None:
@@ -59,6 +59,8 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
         if "lanes" in wanted:
             say("a cancel behind a thousand queries")
             figures += await lanes.cancelling(system, caller, count=30 // share)
+        if "market" in wanted:
+            figures += await market.figures(system, caller, quick=options.quick, say=say)
         if "long" in wanted:
             figures += await endurance.endurance(system, caller, jobs=options.jobs, calls=options.calls, say=say)
     if "orders" in wanted:

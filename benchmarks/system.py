@@ -61,9 +61,11 @@ class System:
     frontend: int
     stack: AsyncExitStack = field(repr=False)
 
-    async def child(self, name: str, *arguments: str) -> Process:
+    async def child(self, name: str, *arguments: str, **environment: str) -> Process:
         """A further process, ended with the system."""
-        return await self.stack.enter_async_context(_process("-m", f"benchmarks.children.{name}", *arguments))
+        return await self.stack.enter_async_context(
+            _process("-m", f"benchmarks.children.{name}", *arguments, **environment)
+        )
 
     async def stock_arq(self) -> Process:
         """arq's own worker, run by arq's own command."""

@@ -43,7 +43,8 @@ class WorkerSettings(BridgeSettings):
         default="", description="The gateway's daily restart in its time zone, such as 11:45 PM; empty if none."
     )
     state_dir: Path = Field(
-        default=Path(".state"), description="Folder of the local file that knows which orders may have been sent."
+        default=Path(".state"),
+        description="Folder of the worker's local files: which orders may have been sent, and market data it keeps.",
     )
     duplicate_window_seconds: float = Field(
         default=600, ge=0, le=86_400, description="How long an order with the same content is held back as a duplicate."
