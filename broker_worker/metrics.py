@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,7 +18,7 @@ from broker_worker.gateway.budget import Lane
 from shared import VERSION
 from shared.contract.orders import OrderState
 from shared.contract.status import LinkState
-from shared.metrics import SECONDS
+from shared.metrics import Ends, Observe
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +52,8 @@ class WorkerMetrics:
     def __init__(self, session: str) -> None:
         self.registry = CollectorRegistry()
         self._session = session
-        self._jobs = Counter(
-            "ibkr_worker_jobs", "Jobs done, by operation and what came of them.", ["operation", "outcome"],
-            registry=self.registry,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "ibkr_worker_job_seconds", "From a job's claim to its answer.", ["operation"], buckets=SECONDS,
-            registry=self.registry,
-        )  # fmt: skip
-
-    def observe(self, operation: str, outcome: str, seconds: float) -> None:
-        """A job has ended."""
-        self._jobs.labels(operation, outcome).inc()
-        self._seconds.labels(operation).observe(seconds)
+        counted, timed = "Jobs done, by operation and what came of them.", "From a job's claim to its answer."
+        self.observe: Observe = Ends(self.registry, "ibkr_worker_job", "operation", counted, timed).observe
 
     @asynccontextmanager
     async def served(self, host: str, port: int, look: Callable[[], Sight]) -> AsyncGenerator[None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from fastmcp import FastMCP
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
@@ -22,7 +22,7 @@ from mcp_frontend.status import RedisStatus, Sizes
 from shared import VERSION
 from shared.contract import Scope
 from shared.errors import NotPermitted
-from shared.metrics import SECONDS
+from shared.metrics import Ends, Observe
 
 PATH: Final = "/metrics"
 
@@ -34,19 +34,8 @@ class FrontendMetrics:
         self._session = session
         self._readonly = readonly
         self._registry = CollectorRegistry()
-        self._calls = Counter(
-            "ibkr_frontend_calls", "Calls answered, by tool and OK or the error's code.", ["tool", "outcome"],
-            registry=self._registry,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "ibkr_frontend_call_seconds", "From a call's arrival to its answer.", ["tool"], buckets=SECONDS,
-            registry=self._registry,
-        )  # fmt: skip
-
-    def observe(self, tool: str, outcome: str, seconds: float) -> None:
-        """A call has ended."""
-        self._calls.labels(tool, outcome).inc()
-        self._seconds.labels(tool).observe(seconds)
+        counted, timed = "Calls answered, by tool and OK or the error's code.", "From a call's arrival to its answer."
+        self.observe: Observe = Ends(self._registry, "ibkr_frontend_call", "tool", counted, timed).observe
 
     def text(self, sizes: Sizes | None) -> bytes:
         """All of it, with what Redis says now; None where it does not answer."""
