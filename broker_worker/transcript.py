@@ -72,6 +72,8 @@ class Transcript:
             "arguments": masked(envelope.arguments, self._names),
             "caller": self._names.person(envelope.caller),
             "scopes": sorted(envelope.scopes),
+            "accounts": None if envelope.accounts is None else sorted(map(self._names.account, envelope.accounts)),
+            "authenticated": envelope.authenticated,
             "deadline_ms": envelope.deadline_ms,
             "request_id": envelope.request_id,
         }

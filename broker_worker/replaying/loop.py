@@ -38,7 +38,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         self.connect: Callable[[asyncio.Protocol], Awaitable[asyncio.Transport]] | None = None
 
     def _leap(self, seconds: float) -> None:
-        self._moment += seconds
+        # A little past it, as real clocks are: else what compares times for itself may find that it woke too early.
+        self._moment += seconds + 1e-6
 
     def time(self) -> float:
         """Seconds since the recording began."""

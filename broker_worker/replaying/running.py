@@ -23,6 +23,7 @@ from broker_worker.replaying.memory import MemoryStore, OwnLease
 from broker_worker.settings import WorkerSettings
 from broker_worker.transcript import REMEMBERED, VERSION
 from shared import clock
+from shared.envelope import VERSION as ENVELOPE_VERSION
 from shared.envelope import Envelope, seal
 from shared.queue.worker import Done, Job
 from shared.redis_keys import Keys
@@ -69,7 +70,9 @@ class RecordedJob:
         """The job as a frontend would put it."""
         content = self.content
         envelope = Envelope(
-            v=1,
+            v=ENVELOPE_VERSION,
+            accounts=content.get("accounts"),
+            authenticated=bool(content.get("authenticated")),
             session=session,
             operation=content["operation"],
             arguments=content["arguments"],
