@@ -66,12 +66,19 @@ class FreshFlight(Generic[ValueT]):
         """The outcome of the next request. It is carried out even if every asker leaves; it has limits of its own."""
         if self._next is None:
             self._next = asyncio.create_task(self._run())
+            self._next.add_done_callback(_heard)
         return await asyncio.shield(self._next)
 
     async def _run(self) -> ValueT:
         async with self._turn:
             self._next = None
             return await self._work()
+
+
+def _heard(task: asyncio.Task[ValueT]) -> None:
+    """What it failed with is no news where every asker has left."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _run(work: Callable[[], Awaitable[ValueT]]) -> ValueT:

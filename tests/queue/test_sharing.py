@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from redis.asyncio import Redis
 
-from broker_worker.single_flight import SingleFlight
+from broker_worker.single_flight import FreshFlight, SingleFlight
 from shared.contract import OPERATIONS, Effect
 from shared.contract.accounts import AccountTools
 from shared.contract.orders import OrderTools
@@ -91,3 +92,27 @@ async def test_identical_questions_in_flight_are_one_request_to_the_gateway() ->
     assert await asyncio.gather(*askers[1:], other) == [42] * 50
     assert asked == 2
     assert not flights._flights, "nothing is kept of what has landed"
+
+
+async def test_what_fails_after_every_asker_has_left_is_no_defect() -> None:
+    begun, fail = asyncio.Event(), asyncio.Event()
+    complaints: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(str(context)))
+
+    async def work() -> None:
+        begun.set()
+        await fail.wait()
+        raise GatewayRefused("not today")
+
+    flight = FreshFlight(work)
+    asking = asyncio.create_task(flight.do())
+    await begun.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    fail.set()
+    del asking
+    for _ in range(3):
+        await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
