@@ -90,7 +90,8 @@ class Changer:
         record = await self._found(call, handle, Lane.ORDER)
         if record is None:
             raise InvalidArgument(f"there is no order {handle} today", action="call get_orders")
-        if record.state.final or record.state is OrderState.UNKNOWN:
+        # A modification is an order message with the same number: what the gateway does not have, it would place.
+        if record.state.final or record.state is OrderState.UNKNOWN or record.perm_id is None:
             raise InvalidArgument(f"order {handle} cannot be modified: it is {record.state}", action="call get_order")
         if (why := self._not_ours(record)) is not None:
             raise InvalidArgument(f"order {handle} cannot be modified here: {why}", action="modify it there")

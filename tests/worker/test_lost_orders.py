@@ -9,7 +9,7 @@ import pytest
 
 from broker_worker.orders import placing
 from shared.contract.orders import OrderResult, OrderState
-from shared.errors import Unavailable
+from shared.errors import InvalidArgument, Unavailable
 from shared.order_records import order_key
 
 from .harness import Bridge, eventually, until
@@ -194,3 +194,13 @@ async def _again(bridge: Bridge, order: dict[str, Any]) -> OrderResult:
 async def _sent(bridge: Bridge) -> None:
     """Wait until the order was written to the socket and the gateway has lost it."""
     await until(lambda: bridge.control.faults().swallow_orders == 0)
+
+
+async def test_an_order_that_the_gateway_has_not_shown_is_not_modified_which_would_place_it(bridge: Bridge) -> None:
+    bridge.control.swallow_next_order()
+    asking = asyncio.create_task(bridge.call("place_limit_order", **LIMIT))
+    await _sent(bridge)
+    with pytest.raises(InvalidArgument, match="PENDING"):
+        await bridge.text("modify_order", order="k-1", quantity=7)
+    assert bridge.placed() == []
+    asking.cancel()
