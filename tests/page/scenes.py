@@ -79,7 +79,7 @@ class Scene:
         if state is OrderState.UNKNOWN:
             await self.store.set_field(KEYS.orders_unknown, key, "DU1234567 265598")
         decision = Decision(
-            by="worker", caller="desk", operation="place_limit_order", request_id="r", arguments={},
+            by="worker", caller="desk", operation="place_limit_order", request_id=name, arguments={},
             outcome=state.value, detail="", key=key,
         )  # fmt: skip
         await Audit(self.store, KEYS).write(decision)
