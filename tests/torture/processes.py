@@ -50,7 +50,7 @@ class RealHouse:
         try:
             self._prepare(played)
             names = self._run(played)
-            self._mend()
+            self._mend(armed=any(step["do"] in {"kill_at", "stop_at"} for step in played.steps))
             house.in_doubt |= names
             self._until_it_holds()
             self._tidy(names)
@@ -254,7 +254,7 @@ class RealHouse:
 
     # --- afterwards
 
-    def _mend(self) -> None:
+    def _mend(self, *, armed: bool) -> None:
         """Let go on what stands still, end the second worker, mend the rest, and wait for every answer."""
         house = self.house
         for process in (*house.processes, *([self._standby] if self._standby else [])):
@@ -265,6 +265,8 @@ class RealHouse:
         if self._standby is not None:
             self._standby.kill()
             self._standby = None
+        if armed:  # what it has not come to yet, it may come to now
+            house.worker.kill()
         if not house.worker.running:
             house.worker = house.another_worker("worker")
         house.mend()
