@@ -50,4 +50,18 @@ def same_order(stored: StoredOrder, contract: ContractQuery, intent: Intent) -> 
         and contract.con_id in {None, order.get("con_id")}
         and intent.terms.account in {None, order.get("account")}
         and (not contract.symbol or contract.symbol == stored.fields.get("symbol"))
+        and _same_contract(json.loads(stored.fields.get("contract", "{}")), contract)
+    )
+
+
+def _same_contract(kept: dict[str, str], asked: ContractQuery) -> bool:
+    """Whether nothing that was asked contradicts what was kept; its con_id alone names a contract."""
+    if not kept or asked.con_id is not None:
+        return True
+    return (
+        asked.sec_type == kept["sec_type"]
+        and asked.currency == kept["currency"]
+        and kept["expiry"].startswith(asked.expiry or "")
+        and asked.strike in {None, Decimal(kept["strike"])}
+        and asked.right in {None, kept["right"]}
     )

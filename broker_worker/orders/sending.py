@@ -202,6 +202,7 @@ class Sender:
                 "order": order.description,
                 "place": order.place,
                 "symbol": order.resolved.contract.symbol,
+                "contract": terms.identity(order.resolved.contract),
                 "position_before": str(quantity),
                 "deadline_ms": str(deadline_ms),
                 "file": self._sent_file.id,

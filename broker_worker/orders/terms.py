@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ib_async import Order
+from ib_async import Contract, Order
 
 from broker_worker.contracts import Resolved
-from broker_worker.gateway.convert import wire_number
+from broker_worker.gateway.convert import exact_or_zero, wire_number
 from broker_worker.orders.record import OrderRecord
 from shared import json_text
 from shared.contract.arguments import OrderTerms
@@ -68,6 +69,19 @@ def describe(intent: Intent, resolved: Resolved, account: str) -> str:
             "stop_price": intent.stop_price,
             "tif": intent.terms.tif,
             "outside_rth": intent.terms.outside_rth,
+        }
+    )
+
+
+def identity(contract: Contract) -> str:
+    """What tells a contract from its like, as the record keeps it."""
+    return json.dumps(
+        {
+            "sec_type": contract.secType,
+            "currency": contract.currency,
+            "expiry": contract.lastTradeDateOrContractMonth[:8],
+            "strike": str(exact_or_zero(contract.strike)),
+            "right": contract.right[:1],
         }
     )
 

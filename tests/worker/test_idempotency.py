@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.contract.orders import OrderState
+from shared.contract.status import LinkState
 from shared.errors import KeyReused
 
 from .harness import Bridge, eventually
@@ -161,3 +162,17 @@ async def test_order_ids_that_the_gateway_gives_out_again_do_not_confuse_orders(
     again = await bridge.call("place_limit_order", **LIMIT)
     assert (again.perm_id, again.limit_price) == (first.perm_id, 100)
     assert second.perm_id != first.perm_id
+
+
+async def test_while_the_gateway_is_away_another_option_under_the_name_is_not_the_same_order(bridge: Bridge) -> None:
+    option = LIMIT | {"sec_type": "OPT", "expiry": "2025-12-19", "strike": 190, "right": "C", "limit_price": 1}
+    first = await bridge.call("place_limit_order", **option)
+    bridge.control.refuse_connections(60)
+    bridge.control.drop_links()
+    await bridge.in_state(LinkState.LINK_LOST, LinkState.CONNECTING)
+    again = await bridge.call("place_limit_order", **option)
+    assert (again.perm_id, again.state) == (first.perm_id, first.state)
+    for change in ({"strike": 195}, {"right": "P"}, {"expiry": "2026-01-16"}, {"currency": "EUR"}):
+        with pytest.raises(KeyReused, match="k-1"):
+            await bridge.call("place_limit_order", **option | change)
+    assert len(bridge.placed()) == 1
