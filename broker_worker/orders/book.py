@@ -43,6 +43,9 @@ class OrderBook(OrderListener):
         self._read_only_api = read_only_api
         self.changed: dict[int, OrderRecord] = {}
         """What changed since the records were last brought up to date."""
+        self.whole = asyncio.Event()
+        """Unset while everything is read anew: that an order filled is told before its fills tell the price."""
+        self.whole.set()
         self.any_change = asyncio.Event()
         self._by_ref: dict[str, OrderRecord] = {}
         self._by_perm: dict[int, OrderRecord] = {}
@@ -96,8 +99,12 @@ class OrderBook(OrderListener):
         """Read all that the gateway knows of today. What was under way and has no trace afterwards is lost sight of."""
         self._forget_old()
         started = clock.now()
-        await self.refresh(session, strict=True)
-        await self.refresh_executions(session)
+        self.whole.clear()
+        try:
+            await self.refresh(session, strict=True)
+            await self.refresh_executions(session)
+        finally:
+            self.whole.set()
         for record in self:
             if not record.state.final and record.seen < started:
                 log.warning("order %s: no trace at the gateway after synchronising", record.ref or record.perm_id)

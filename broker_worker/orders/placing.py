@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import suppress
 
 from broker_worker import fail_points
 from broker_worker.gateway.budget import Lane
@@ -27,7 +26,7 @@ from shared import clock
 from shared.contract import Call
 from shared.contract.arguments import ContractQuery
 from shared.contract.orders import OrderResult, OrderState
-from shared.errors import BridgeError, GatewayUnavailable, KeyReused, Unavailable
+from shared.errors import GatewayUnavailable, KeyReused, Unavailable
 from shared.order_records import Stage, StoredOrder, order_key
 from shared.redis_store import RedisAway
 
@@ -186,7 +185,6 @@ class Placer:
             blank = answers.order_result(order.record(), order.client_order_id, order.note)
             return answers.never_sent(blank, known.fields.get("why") or "it was taken back or came too late")
         if record is not None and not (record.lost and known.stage is Stage.RESOLVED):
-            await self._priced(record)
             try:
                 await self._recorder.complete(record)
             except RedisAway:
@@ -197,12 +195,6 @@ class Placer:
         record = order.record()
         record.lost = True
         return answers.order_result(record, order.client_order_id, order.note)
-
-    async def _priced(self, record: OrderRecord) -> None:
-        """Ask for the fills of an order known from the lists alone: those tell that it filled, and not at what price."""
-        if record.filled and record.average is None:
-            with suppress(BridgeError):
-                await self._book.refresh_executions(self._link.session)
 
     async def _handle_of(self, call: Call, key: str) -> str:
         """How this agent can name an order: its permanent id where it has one, else its own name for it, or the key."""

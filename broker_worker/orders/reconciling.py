@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 EXCHANGE_DAY = ZoneInfo("America/New_York")
 """The gateway's lists of executions and completed orders begin at this zone's midnight."""
+STILL_ARRIVING = timedelta(minutes=5)
+"""After an order was begun: until then it, or its fill, may still be on the way, and a position proves nothing."""
 
 
 KEEP_MARGIN_MS = 24 * 3600 * 1000
@@ -213,8 +215,9 @@ class Reconciler:
     def _absent(self, stored: StoredOrder) -> Verdict:
         """The gateway shows no trace: too old for its lists, or lost."""
         record = self._book.by_ref(stored.key) or rebuilt(stored)
-        begun = datetime.fromtimestamp(stored.number("begun_ms") / 1000, UTC).astimezone(EXCHANGE_DAY).date()
-        if begun < clock.now().astimezone(EXCHANGE_DAY).date() and self._alone(record, stored):
+        begun = datetime.fromtimestamp(stored.number("begun_ms") / 1000, EXCHANGE_DAY)
+        now = clock.now().astimezone(EXCHANGE_DAY)
+        if begun.date() < now.date() and begun + STILL_ARRIVING < now and self._alone(record, stored):
             before = Decimal(stored.fields.get("position_before", "0"))
             moved = self._positions.quantity(record.account, record.con_id) - before
             signed = record.quantity if record.action == "BUY" else -record.quantity

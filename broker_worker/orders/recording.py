@@ -41,6 +41,7 @@ class Recorder:
         """Bring records up to date whenever the gateway says something, until cancelled."""
         while True:
             await self._book.any_change.wait()
+            await self._book.whole.wait()
             self._book.any_change.clear()
             changed, self._book.changed = self._book.changed, {}
             for record in changed.values():
