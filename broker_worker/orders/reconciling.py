@@ -15,7 +15,7 @@ import asyncio
 import json
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 EXCHANGE_DAY = ZoneInfo("America/New_York")
 """The gateway's lists of executions and completed orders begin at this zone's midnight."""
 STILL_ARRIVING = timedelta(minutes=5)
-"""After an order was begun: until then it, or its fill, may still be on the way, and a position proves nothing."""
+"""After an order was begun: until then one not acknowledged may still be on its way, and a position proves nothing."""
 
 
 KEEP_MARGIN_MS = 24 * 3600 * 1000
@@ -87,6 +87,8 @@ class Reconciler:
         """Counts reconciliations: an order on its way while one began must not go out, it may have been judged."""
         self.on_their_way: set[str] = set()
         """The keys of orders that are passing the last steps now."""
+        self._look_again: datetime | None = None
+        """When an order that cannot be judged yet can be."""
         self._one_at_a_time = asyncio.Lock()
         self._anew = asyncio.Lock()
 
@@ -107,6 +109,9 @@ class Reconciler:
         found_id, found_begun = await self._journal.identity()
         if found_id != known_id or found_begun < known_begun:
             return WIPED
+        if self._look_again is not None and clock.now() >= self._look_again:
+            self._look_again = None
+            return "what was still on its way has arrived by now, or never will"
         adrift = self._unattended(await self._journal.adrift())
         if adrift and (still := adrift & self._unattended(await self._journal.adrift())):
             return f"nobody looks after {', '.join(sorted(still))}"
@@ -217,7 +222,9 @@ class Reconciler:
         record = self._book.by_ref(stored.key) or rebuilt(stored)
         begun = datetime.fromtimestamp(stored.number("begun_ms") / 1000, EXCHANGE_DAY)
         now = clock.now().astimezone(EXCHANGE_DAY)
-        if begun.date() < now.date() and begun + STILL_ARRIVING < now and self._alone(record, stored):
+        if begun.date() < now.date() and not record.perm_ids and now < begun + STILL_ARRIVING:
+            self._look_again = min(self._look_again or datetime.max.replace(tzinfo=UTC), begun + STILL_ARRIVING)
+        elif begun.date() < now.date() and self._alone(record, stored):
             before = Decimal(stored.fields.get("position_before", "0"))
             moved = self._positions.quantity(record.account, record.con_id) - before
             signed = record.quantity if record.action == "BUY" else -record.quantity

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 
 from broker_worker.orders import placing
+from broker_worker.orders.reconciling import EXCHANGE_DAY
+from shared import clock
 from shared.contract.orders import OrderResult, OrderState
 from shared.errors import InvalidArgument, Unavailable
 from shared.order_records import order_key
@@ -99,6 +103,40 @@ async def test_a_swallowed_order_on_a_dropped_link_is_unknown_and_never_sent_aga
     await bridge.start_worker()
     after = await bridge.call("place_limit_order", **LIMIT)
     assert (after.state, after.may_resubmit) == (OrderState.UNKNOWN, False)
+    assert bridge.placed() == []
+
+
+class _Shifted:
+    """The machine's clock, moved."""
+
+    def __init__(self, began: datetime) -> None:
+        self.by = began - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_just_after_midnight_a_position_proves_nothing_of_an_order_that_may_still_arrive(bridge: Bridge) -> None:
+    bridge.control.swallow_next_order()
+    asking = asyncio.create_task(bridge.call("place_limit_order", **LIMIT))
+    await until(lambda: bridge.control.faults().swallow_orders == 0)
+    await bridge.stop_worker()
+    await asyncio.gather(asking, return_exceptions=True)
+    midnight = datetime.now(EXCHANGE_DAY).replace(hour=0, minute=0, second=0, microsecond=0)
+    begun = int((midnight - timedelta(seconds=2)).timestamp() * 1000)
+    await bridge.redis.hset(bridge.keys.order(order_key("local", "k-1")), "begun_ms", begun)
+    shifted = _Shifted(midnight + timedelta(seconds=30))
+    with clock.by(shifted):
+        await bridge.start_worker()
+    early = await bridge.call("place_limit_order", **LIMIT)
+    assert (early.state, early.may_resubmit) == (OrderState.UNKNOWN, False)
+    shifted.by += timedelta(minutes=5)
+    later = await eventually(lambda: _again(bridge, LIMIT), lambda found: found.state is not OrderState.UNKNOWN)
+    assert (later.state, later.may_resubmit) == (OrderState.CANCELLED, True)
     assert bridge.placed() == []
 
 
