@@ -169,6 +169,8 @@ class Reconciler:
     async def _restore(self, rows: Iterable[Sent]) -> None:
         """This Redis may have lost orders: what it does not know to be begun is entered again, over or not."""
         for row in rows:
+            if row.key in self.on_their_way or await self._sent_file.get(row.key) is None:
+                continue  # stopped on its way by this very reconciliation; whoever sends it says so
             if await self._journal.restore(row):
                 end = row.end
                 log.warning("order %s: restored from the local file%s", row.key, f" as {end.state}" if end else "")

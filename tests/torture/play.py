@@ -6,12 +6,13 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from broker_worker import fail_points
+from broker_worker.orders.reconciling import EXCHANGE_DAY, STILL_ARRIVING
 
 from . import verdict
 from .house import SimulatedHouse
@@ -21,8 +22,8 @@ from .simulation import START, Simulation, Spins
 
 READY_SECONDS = 60.0
 """After everything is mended: until the house serves and every caller has its answer."""
-SETTLE_SECONDS = 12.0
-"""And then until every record is up to date."""
+SETTLE_SECONDS = 30.0
+"""And then until every record is up to date, and past every deadline."""
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -62,6 +63,13 @@ def play(schedule: Schedule) -> Played:
         return Played(schedule, [*wrong, *house.complaints, *troubles], log)
 
 
+def _until_positions_tell(schedule: Schedule) -> float:
+    """Around the exchange's midnight: how long an order without a trace is not judged yet."""
+    start = datetime.fromisoformat(schedule.start).astimezone(EXCHANGE_DAY)
+    crosses = (start + timedelta(seconds=LASTS)).date() != start.date()
+    return STILL_ARRIVING.total_seconds() if crosses else 0.0
+
+
 def _play(house: SimulatedHouse) -> list[str]:
     simulation = house.simulation
     if any(step.get("what") == "roll_back" for step in house.schedule.steps):
@@ -78,7 +86,7 @@ def _play(house: SimulatedHouse) -> list[str]:
         states = [str(worker.built and worker.built.link.state) for worker in house.workers.values()]
         open_calls = [asked for asked in house.asked if not asked.left and not asked.answered_at]
         house.complain(f"the house does not serve: links {states}; unanswered {open_calls}")
-    simulation.run(lambda: False, SETTLE_SECONDS)
+    simulation.run(lambda: False, SETTLE_SECONDS + _until_positions_tell(house.schedule))
     return verdict.reach(house)
 
 
