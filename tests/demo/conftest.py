@@ -10,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from demo.child import ROOT
+from tests.conftest import free_port
 
 PATIENCE = 90.0
 """Seconds, on a machine that does much else."""
@@ -95,17 +97,14 @@ class DemoProcess:
 StartDemo = Callable[..., Awaitable[DemoProcess]]
 
 
-def free_port(count: int = 1) -> int:
+def free_ports(count: int) -> int:
     """The first of so many neighbouring ports that are free now."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port: int = first.getsockname()[1]
-        try:
+        port = free_port()
+        with suppress(OSError):
             for number in range(port, port + count):
                 socket.create_server(("127.0.0.1", number)).close()
-        except (OSError, OverflowError):
-            continue
-        return port
+            return port
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from fastmcp.client.transports import StdioTransport
 from redis import Redis
 
 from demo.child import ROOT
-from tests.demo.conftest import StartDemo, free_port
+from tests.conftest import free_port
+from tests.demo.conftest import StartDemo, free_ports
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -46,7 +47,7 @@ async def test_it_is_ready_serves_every_kind_of_tool_and_ends_on_ctrl_c_leaving_
 
 
 async def test_two_frontends_share_a_given_redis_which_is_left_as_it_was(start_demo: StartDemo, valkey: str) -> None:
-    demo = await start_demo("--frontends", "2", port=free_port(2), REDIS_URL=valkey, READONLY="yes")
+    demo = await start_demo("--frontends", "2", port=free_ports(2), REDIS_URL=valkey, READONLY="yes")
     await demo.says("Ctrl-C stops everything.")
     assert "READONLY, orders are refused" in demo.output
     for port in (demo.port, demo.port + 1):

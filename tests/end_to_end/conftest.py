@@ -14,10 +14,14 @@ from .house import House
 TIMED = pytest.mark.timeout(60, func_only=True)
 
 
+_HOUSE = pytest.StashKey[House]()
+
+
 @pytest.fixture(scope="session")
-def built_house() -> Iterator[House]:
+def built_house(request: pytest.FixtureRequest) -> Iterator[House]:
     with TemporaryDirectory(prefix="house-") as folder:
         house = House(Path(folder))
+        request.session.stash[_HOUSE] = house
         try:
             yield house
         finally:
@@ -35,8 +39,8 @@ def house(built_house: House) -> House:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes said last where a test fails."""
     report = yield
-    house = getattr(item, "funcargs", {}).get("built_house")
-    if report.failed and isinstance(house, House):
+    house = item.session.stash.get(_HOUSE, None)
+    if report.failed and house is not None:
         report.sections += [(f"the end of the log of {name}", tail) for name, tail in house.tails().items()]
     return report
 

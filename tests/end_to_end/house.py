@@ -80,7 +80,9 @@ class House:
         for process in self.processes:
             if not process.running:
                 process.start()
-        until(lambda: self._answers(self._control_port, "faults"), READY_SECONDS, "the gateway's control port")
+        until(
+            lambda: self._answers(self._control_port, "faults"), READY_SECONDS, "control port", seen=self.gateway.tail
+        )
         self.control("clear_faults")
         self.control("accept_connections")
         for number in range(len(self.frontends)):
