@@ -72,8 +72,6 @@ def _orders(
         mine = [entry for entry in ledger if entry["order_ref"] == key]
         if story["status"] == "NOT_FOUND" and not mine:
             continue
-        if story["state"] == "UNKNOWN" and _positions_cannot_tell(house, key, mine, ledger):
-            continue
         doubtful = [name] if _doubt_is_fair(house, key) else []
         of_yesterday = [name] if doubtful and story["state"] == "CANCELLED" and _begun_yesterday(house, key) else []
         try:
@@ -97,13 +95,6 @@ def _doubt_is_fair(house: SimulatedHouse, key: str) -> bool:
         return False
     moment = begun - house.epoch - house.simulation.skews.get("redis", 0.0)
     return any(since - 1 < moment + 25 and moment - 1 < until for since, until in house.levers.broken)
-
-
-def _positions_cannot_tell(house: SimulatedHouse, key: str, mine: list[Row], ledger: list[Row]) -> bool:
-    """Whether it is of yesterday, of which only positions tell, and another order moved the same position."""
-    places = {(entry["account"], entry["con_id"]) for entry in mine}
-    others = (entry for entry in ledger if entry["order_ref"] != key)
-    return _begun_yesterday(house, key) and any((entry["account"], entry["con_id"]) in places for entry in others)
 
 
 def _begun_yesterday(house: SimulatedHouse, key: str) -> bool:
