@@ -29,6 +29,9 @@ CACHE_SECONDS: Final = 2.0
 """How long a frontend believes a record without looking again: a revoked key works no longer than that."""
 _CACHE_MOST: Final = 1_000
 
+_now = time.monotonic
+"""The clock by which a record is believed."""
+
 _TOKEN: Final = re.compile(r"ibkrmcp_([a-z2-7]{10})_([A-Za-z0-9_-]{43})")
 
 
@@ -131,7 +134,7 @@ class KeyRing:
 
     def _remembered(self, key_id: str) -> KeyRecord | None:
         record, until = self._believed.get(key_id, (None, 0.0))
-        return record if time.monotonic() < until else None
+        return record if _now() < until else None
 
     async def _look_up(self, key_id: str) -> KeyRecord | None:
         stored = await self._store.field(self._keys.api_keys, key_id)
@@ -139,7 +142,7 @@ class KeyRing:
         if record is not None:
             if len(self._believed) >= _CACHE_MOST:
                 self._believed.clear()
-            self._believed[key_id] = (record, time.monotonic() + CACHE_SECONDS)
+            self._believed[key_id] = (record, _now() + CACHE_SECONDS)
         return record
 
     def _read(self, key_id: str, text: str) -> KeyRecord | None:
