@@ -9,6 +9,7 @@ import signal
 import socket
 from collections import Counter
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ from shared.contract.orders import OrderTools
 from shared.contract.status import WorkerStatus
 from shared.files import FileShelf
 from shared.queue.lease import Lease
-from shared.queue.worker import JobWorker, RunJob
+from shared.queue.worker import LAST_WORDS_SECONDS, JobWorker, RunJob
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -154,6 +155,9 @@ class BrokerWorker:
             await _cancel(serving)
             await self.placer.drain(DRAIN_SECONDS)
             left = await self.jobs.drain(DRAIN_SECONDS)
+            with suppress(TimeoutError):  # the next worker would hear it from the gateway, in fewer words
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await self.recorder.catch_up()
             log.info("drained; %d jobs were cut short", left)
         finally:
             await _cancel([stopping, *serving, *supporting])
@@ -190,7 +194,7 @@ def build(
 ) -> BrokerWorker:
     """Everything, connected to nothing yet: the start waits neither for Redis nor for the gateway.
 
-    ``further`` serves areas beside the product's own; the benchmarks measure an empty job by it. a replay has
+    ``further`` serves areas beside the product's own; the benchmarks measure an empty job by it. A replay has
     a ``lease`` of its own.
     """
     keys = Keys(settings.gateway_session)

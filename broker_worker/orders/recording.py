@@ -36,12 +36,20 @@ class Recorder:
         self._audit = audit
         self._shown: dict[str, str] = {}
         self._unsent: dict[str, tuple[str, str, Stage]] = {}
+        self._writing = asyncio.Lock()
 
     async def keep(self) -> None:
         """Bring records up to date whenever the gateway says something, until cancelled."""
         while True:
             await self._book.any_change.wait()
             await self._book.whole.wait()
+            await self.catch_up()
+            if self._book.changed or self._unsent:
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def catch_up(self) -> None:
+        """Write what the gateway said and the records do not say yet; what Redis does not take is left for later."""
+        async with self._writing:
             self._book.any_change.clear()
             changed, self._book.changed = self._book.changed, {}
             for record in changed.values():
@@ -49,8 +57,6 @@ class Recorder:
             await self._note_ends(changed.values())
             for key, (attempt, why, stage) in list(self._unsent.items()):
                 await self.unsent(key, why, attempt, stage)
-            if self._book.changed or self._unsent:
-                await asyncio.sleep(_RETRY_SECONDS)
 
     async def record(self, record: OrderRecord, what: str | None) -> bool:
         """Write what is known of an order now; False where a person has resolved it."""

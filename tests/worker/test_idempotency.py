@@ -10,7 +10,6 @@ import pytest
 from shared.contract.orders import OrderState
 from shared.contract.status import LinkState
 from shared.errors import KeyReused
-from shared.order_records import order_key
 
 from .harness import Bridge, eventually
 
@@ -129,9 +128,6 @@ async def test_after_a_restart_of_the_worker_the_answer_and_the_order_are_the_sa
     if fate == "cancelled":
         await bridge.call("cancel_order", order_id="k-1")
     before = await bridge.call("place_limit_order", **LIMIT)
-    record = bridge.keys.order(order_key("local", "k-1"))
-    said = before.state.value.encode()
-    await eventually(lambda: bridge.redis.hget(record, "state"), lambda state: state == said)  # its words are kept too
     await bridge.stop_worker()
     await bridge.start_worker()
     after = await bridge.call("place_limit_order", **LIMIT)
