@@ -254,7 +254,7 @@ def build(
         readonly=settings.readonly,
         trading_mode=settings.ibkr_trading_mode,
     )
-    run_job: RunJob = JobRunner(handlers, policy, audit, journal, durability, link.settled, metrics.observe)
+    run_job: RunJob = JobRunner(handlers, policy, journal, durability, link.settled, metrics.observe)
     transcript = _transcript(settings, policy)
     if transcript is not None:
         run_job = transcribed(run_job, transcript)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from broker_worker import fail_points
 from broker_worker.durability import DurabilityWatch
 from shared import clock, logs
-from shared.audit import Audit, Decision
+from shared.audit import Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import NEVER_SENT, OrderState, order_answer, refused
 from shared.envelope import Envelope, error_text, result_text, unseal
@@ -57,7 +57,6 @@ class JobRunner:
         self,
         handlers: Mapping[type[Toolset], Toolset],
         policy: Policy,
-        audit: Audit,
         records: OrderRecords,
         durability: DurabilityWatch,
         settled: Settled,
@@ -65,7 +64,6 @@ class JobRunner:
     ) -> None:
         self._handlers = handlers
         self._policy = policy
-        self._audit = audit
         self._records = records
         self._durability = durability
         self._settled = settled
@@ -96,31 +94,11 @@ class JobRunner:
         known = envelope is not None and envelope.operation in OPERATIONS  # whoever writes to Redis invents no labels
         self._observe(envelope.operation if envelope and known else "unknown", outcome, seconds)
         _note(job.id, outcome, envelope, seconds, served=served)
-        if envelope is not None:
-            await self._record_decision(envelope, outcome, answer)
-        elif job.trades:
-            await self._audit.note(_forged(job, outcome, answer))
+        decision = _decision(envelope, outcome, answer) if envelope else _forged(job, outcome, answer)
+        if decision is not None:
+            fail_points.reach("answered")
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
-        return Done(answer, envelope.reply_to if envelope else None, share, share_ms)
-
-    async def _record_decision(self, envelope: Envelope, outcome: str, answer: str) -> None:
-        """One audit entry for every call that was to trade, whatever came of it."""
-        operation = OPERATIONS.get(envelope.operation)
-        if operation is None or operation.marker.effect is not Effect.TRADES:
-            return
-        name = envelope.arguments.get("client_order_id")
-        decision = Decision(
-            by="worker",
-            caller=envelope.caller,
-            operation=envelope.operation,
-            request_id=envelope.request_id,
-            arguments=envelope.arguments,
-            outcome=outcome,
-            detail=answer,
-            key=order_key(envelope.caller, str(name)) if name is not None else "",
-        )
-        await self._audit.note(decision)
-        fail_points.reach("answered")
+        return Done(answer, envelope.reply_to if envelope else None, share, share_ms, decision)
 
     async def _answer(self, envelope: Envelope, job: Job) -> BaseModel:
         operation = self._permitted(envelope, job)
@@ -219,8 +197,28 @@ def _never_sent(parsed: Mapping[str, Any], why: str) -> BaseModel:
     )
 
 
-def _forged(job: Job, outcome: str, answer: str) -> Decision:
+def _decision(envelope: Envelope, outcome: str, answer: str) -> Decision | None:
+    """The audit entry of a call that was to trade, whatever came of it."""
+    operation = OPERATIONS.get(envelope.operation)
+    if operation is None or operation.marker.effect is not Effect.TRADES:
+        return None
+    name = envelope.arguments.get("client_order_id")
+    return Decision(
+        by="worker",
+        caller=envelope.caller,
+        operation=envelope.operation,
+        request_id=envelope.request_id,
+        arguments=envelope.arguments,
+        outcome=outcome,
+        detail=answer,
+        key=order_key(envelope.caller, str(name)) if name is not None else "",
+    )
+
+
+def _forged(job: Job, outcome: str, answer: str) -> Decision | None:
     """What came by the lane of orders and cannot be read or trusted: who it was from is not known."""
+    if not job.trades:
+        return None
     return Decision(
         by="worker", caller="", operation="", request_id=f"job {job.id}", arguments={}, outcome=outcome, detail=answer
     )

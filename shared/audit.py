@@ -5,6 +5,9 @@ ends in exactly one entry under its request id, written by whoever decided: the 
 took it back, the worker where it ran, the reconciliation where the worker that began it is gone. Who comes second under
 a request id writes nothing. What is decided about an order later, by the gateway's word or by a person, is an entry of
 its own.
+
+The worker's entry is written with its answer, in one step (``shared.queue.scripts``): nobody is told of a decision that
+is not in the audit.
 """
 
 from __future__ import annotations
@@ -34,16 +37,29 @@ _AGAIN_SECONDS: Final = 1.0
 _NOTE_SECONDS: Final = 1.0
 """Longest that an answer waits for its entry."""
 
-_APPEND: Final = """
--- KEYS stream, due, said  ARGV request id or '', key, remember ms, then fields and values
-if ARGV[1] ~= '' then
-  local due = redis.call('HGET', KEYS[2], ARGV[2])
-  if due and string.sub(due, 1, #ARGV[1] + 1) == ARGV[1] .. ' ' then redis.call('HDEL', KEYS[2], ARGV[2]) end
-  if not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 0 end
+LUA: Final = """
+-- Appends the entry that stands in ARGV from first to last: where it is said that the request has one, request id or
+-- '', key, remember ms, then fields and values. Whether it is the first of its request.
+local function append(stream, due, first, last)
+  local said, request, key = ARGV[first], ARGV[first + 1], ARGV[first + 2]
+  if request ~= '' then
+    local attempt = redis.call('HGET', due, key)
+    if attempt and string.sub(attempt, 1, #request + 1) == request .. ' ' then redis.call('HDEL', due, key) end
+    if not redis.call('SET', said, '1', 'NX', 'PX', ARGV[first + 3]) then return 0 end
+  end
+  redis.call('XADD', stream, '*', unpack(ARGV, first + 4, last))
+  return 1
 end
-redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
-return 1
 """
+"""Appending an entry, for a script that does more."""
+
+_APPEND: Final = (
+    LUA
+    + """
+-- KEYS stream, due  ARGV an entry
+return append(KEYS[1], KEYS[2], 1, #ARGV)
+"""
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +94,8 @@ class Audit:
 
     async def write(self, decision: Decision) -> bool:
         """Append an entry; whether it is the first under its request id. Raises ``RedisAway``."""
-        keys, fields = self._keys, _fields(decision)
-        written: int = await self._append(
-            keys=[keys.audit, keys.audit_due, keys.audit_said(decision.request_id)],
-            args=[decision.request_id, decision.key, REMEMBER_MS, *(part for pair in fields.items() for part in pair)],
-        )
+        keys = self._keys
+        written: int = await self._append(keys=[keys.audit, keys.audit_due], args=entry(keys, decision))
         return written == 1
 
     async def note(self, decision: Decision) -> None:
@@ -99,7 +112,7 @@ class Audit:
     def later(self, decision: Decision, seconds: float) -> None:
         """Append an entry in so many seconds, unless somebody else has said by then what became of the request."""
         if len(self._waiting) >= _MOST_WAITING:
-            return _into_the_log(decision)
+            return into_the_log(decision)
         heapq.heappush(self._waiting, (asyncio.get_running_loop().time() + seconds, next(self._numbers), decision))
         return self._more.set()
 
@@ -126,7 +139,7 @@ class Audit:
             try:
                 await self.write(decision)
             except RedisAway:
-                _into_the_log(decision)
+                into_the_log(decision)
 
     async def due(self) -> dict[str, str]:
         """The keys of the orders that were begun and have no entry yet, with the attempt that began each."""
@@ -149,12 +162,25 @@ class Audit:
             heapq.heapify(self._waiting)
 
 
-def _into_the_log(decision: Decision) -> None:
+def entry(keys: Keys, decision: Decision) -> tuple[str | int, ...]:
+    """A decision as ``LUA`` appends it."""
+    fields = _fields(decision)
+    return (
+        keys.audit_said(fields["request_id"]),
+        fields["request_id"],
+        fields["key"],
+        REMEMBER_MS,
+        *(part for pair in fields.items() for part in pair),
+    )
+
+
+def into_the_log(decision: Decision) -> None:
+    """Where no Redis takes a decision, the log does, in full."""
     log.error("audit entry not written, so here it is: %s", decision)
 
 
 def _fields(decision: Decision) -> dict[str, str]:
-    return {
+    fields = {
         "at": json_text.time_text(clock.now()),
         "by": decision.by,
         "caller": decision.caller,
@@ -162,9 +188,10 @@ def _fields(decision: Decision) -> dict[str, str]:
         "request_id": decision.request_id,
         "arguments": _arguments_text(decision.arguments),
         "outcome": decision.outcome,
-        "detail": decision.detail.encode("utf-8", "replace").decode()[:_LONGEST_TEXT],
+        "detail": decision.detail[:_LONGEST_TEXT],
         "key": decision.key,
     }
+    return {name: text.encode("utf-8", "replace").decode() for name, text in fields.items()}
 
 
 def _arguments_text(arguments: Mapping[str, Any]) -> str:

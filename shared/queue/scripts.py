@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from shared import audit
 from shared.queue import arq_seam
 from shared.queue.replies import SEPARATOR
 
@@ -157,24 +158,29 @@ return claimed
 
 FINISH: Final = (
     _COMMON
+    + audit.LUA
     + f"""
--- KEYS queue, callers
--- ARGV results' ttl ms, then for each job: id, result, channel, answer, then to share it: key or '', ms
--- The answers for one channel are published together.
-local ids, said = {{}}, {{}}
-for i = 2, #ARGV, 6 do
-  local id, channel, answer = ARGV[i], ARGV[i + 2], ARGV[i + 3]
+-- KEYS queue, callers, audit, audit due
+-- ARGV results' ttl ms, then for each job: id, result, channel, answer, then to share it: key or '', ms,
+--      then how many parts its entry in the audit has, and the parts
+-- The answers for one channel are published together. Answers the ids of the jobs whose entry could not be written.
+local ids, said, silent = {{}}, {{}}, {{}}
+local i = 2
+while i <= #ARGV do
+  local id, channel, answer, parts = ARGV[i], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 6])
+  if parts > 0 and not pcall(append, KEYS[3], KEYS[4], i + 7, i + 6 + parts) then silent[#silent + 1] = id end
   redis.call('SET', RESULT .. id, ARGV[i + 1], 'PX', ARGV[1])
   ids[#ids + 1] = id
   if ARGV[i + 4] ~= '' then redis.call('SET', ARGV[i + 4], answer, 'PX', ARGV[i + 5]) end
   said[channel] = said[channel] or {{}}
   table.insert(said[channel], 'A ' .. id .. ' ' .. answer)
+  i = i + 7 + parts
 end
 leave(KEYS[1], KEYS[2], ids)
 for channel, answers in pairs(said) do
   if channel ~= '' then redis.call('PUBLISH', channel, table.concat(answers, '{SEPARATOR}')) end
 end
-return #ids
+return silent
 """
 )
 

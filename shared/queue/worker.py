@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from shared import audit
 from shared.envelope import error_text
 from shared.errors import Internal, TimedOut
 from shared.queue import arq_seam, scripts
@@ -57,6 +58,8 @@ class Done:
     share_key: str = ""
     """Where others may find the answer while it stays true; empty: nowhere."""
     share_ms: int = 0
+    decision: audit.Decision | None = None
+    """What stands in the audit from the moment the answer does, where the job was to trade."""
 
 
 class RunJob(Protocol):
@@ -88,6 +91,7 @@ class _Finished:
 
     raw_id: bytes
     fields: tuple[str | bytes | int, ...]
+    decision: audit.Decision | None
 
 
 @dataclass(slots=True)
@@ -187,6 +191,7 @@ class JobWorker:
                 await self._store_all()
         except TimeoutError:
             log.warning("%d answers were not stored: Redis is away", len(self._held.unstored))
+            _into_the_log(self._held.finished)
         return len(left)
 
     async def _guard(self, work: Awaitable[None]) -> None:
@@ -314,9 +319,10 @@ class JobWorker:
             finished_ms=int(time.time() * 1000),
         )  # fmt: skip
         channel = self._keys.replies(done.reply_to) if done.reply_to else ""
-        fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms)
+        entry = audit.entry(self._keys, done.decision) if done.decision is not None else ()
+        fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms, len(entry), *entry)
         self._held.unstored.add(raw_id)
-        self._held.finished.append(_Finished(raw_id, fields))
+        self._held.finished.append(_Finished(raw_id, fields, done.decision))
         self._flush.set()
 
     async def _store_all(self) -> None:
@@ -326,8 +332,8 @@ class JobWorker:
             while held.finished:
                 batch, held.finished = held.finished, []
                 try:
-                    await self._finish(
-                        keys=[self._keys.queue, self._keys.callers],
+                    silent: list[bytes] = await self._finish(
+                        keys=[self._keys.queue, self._keys.callers, self._keys.audit, self._keys.audit_due],
                         args=[KEEP_RESULT_MS, *(field for row in batch for field in row.fields)],
                     )
                 except RedisAway as error:
@@ -341,6 +347,7 @@ class JobWorker:
                     ids = {row.raw_id for row in batch}
                     held.unstored -= ids
                     held.stored_since_claim |= ids
+                    _into_the_log(row for row in batch if row.raw_id in silent)
 
     async def _publish(self, reply_to: str, text: str) -> None:
         """Progress is a courtesy: where Redis is away it is dropped."""
@@ -348,6 +355,13 @@ class JobWorker:
             await self._store.publish(self._keys.replies(reply_to), text)
         except RedisAway as error:
             log.debug("progress was not published: %s", error)
+
+
+def _into_the_log(rows: Iterable[_Finished]) -> None:
+    """Decisions whose entry no Redis took."""
+    for row in rows:
+        if row.decision is not None:
+            audit.into_the_log(row.decision)
 
 
 def _bounds(lane: _Lane) -> tuple[int, int]:

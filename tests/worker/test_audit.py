@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from shared import audit
 from shared.audit import Audit, Decision
 from shared.contract import Scope
 from shared.contract.orders import OrderState
 from shared.errors import BridgeError
 from shared.order_records import order_key
-from shared.redis_store import Store
+from shared.redis_store import RedisAway, Store
 
 from .harness import Bridge, eventually, until
 
@@ -118,11 +119,9 @@ async def test_an_order_lost_sight_of_and_found_again_has_the_calls_entry_and_th
 async def test_an_order_whose_worker_died_before_its_entry_gets_it_from_the_next_worker(
     bridge: Bridge, filled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def nothing(*_: object) -> None:
-        """As of a worker that was killed in the moment before."""
-
-    monkeypatch.setattr(bridge.worker.audit, "note", nothing)
-    await attempt(bridge, "place_limit_order", **LIMIT)
+    with monkeypatch.context() as killed_before:
+        killed_before.setattr(audit, "entry", lambda *_: ())
+        await attempt(bridge, "place_limit_order", **LIMIT)
     if filled:
         bridge.control.fill_order(bridge.control.orders()[0].perm_id, Decimal(100))
         await eventually(
@@ -138,6 +137,29 @@ async def test_an_order_whose_worker_died_before_its_entry_gets_it_from_the_next
     await bridge.stop_worker()
     await bridge.start_worker()
     assert len(await entries(bridge)) == 1
+
+
+async def test_whoever_has_his_answer_finds_its_entry_however_slow_redis_is(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeated call begins nothing, so that nobody would write its entry if the worker died after the answer."""
+    await attempt(bridge, "place_limit_order", **LIMIT)
+    monkeypatch.setattr(bridge.worker.audit, "write", _never)
+    await attempt(bridge, "place_limit_order", **LIMIT)
+    assert [outcome for *_, outcome in await outcomes(bridge)] == ["WORKING", "WORKING"]
+
+
+async def _never(_: Decision) -> bool:
+    raise RedisAway("for ever")
+
+
+async def test_an_audit_that_takes_nothing_keeps_no_answer_back_and_its_entry_is_in_the_log(
+    bridge: Bridge, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bridge.redis.set(bridge.keys.audit, "no stream")
+    assert (await bridge.call("place_limit_order", **LIMIT)).state is OrderState.WORKING
+    await until(lambda: "audit entry not written" in caplog.text)
+    assert KEY in caplog.text
 
 
 async def test_a_second_entry_under_a_request_id_is_not_written(bridge: Bridge) -> None:
