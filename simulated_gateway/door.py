@@ -20,11 +20,8 @@ class Door:
         self._reopening: asyncio.Task[None] | None = None
         self._host = ""
         self.port = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether connections are accepted."""
-        return self._server is not None
+        #: Whether connections are accepted; whoever brings clients on streams of their own asks first.
+        self.is_open = False
 
     async def open(self, host: str, port: int) -> None:
         """Listen for the first time; port 0 lets the machine choose.
@@ -35,13 +32,20 @@ class Door:
         self._host, self.port = host, port
         await self._listen()
 
+    def open_without_socket(self) -> None:
+        """Accept clients that come on streams of their own."""
+        self.is_open = True
+
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._accept, self._host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        if self._host:
+            self._server = await asyncio.start_server(self._accept, self._host, self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+        self.is_open = True
 
     def shut(self, seconds: float | None = None) -> None:
         """Refuse connections from now on, for ever or for a time. Those that are open stay."""
         self._stop_reopening()
+        self.is_open = False
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -53,12 +57,12 @@ class Door:
     async def reopen(self) -> None:
         """Accept connections again."""
         self._stop_reopening()
-        if self._server is None and self.port:
+        if not self.is_open:
             await self._listen()
 
     async def _reopen_at(self, moment: float) -> None:
         await self._clock.sleep(max(0.0, moment - self._clock.monotonic()))
-        if self._server is None:
+        if not self.is_open:
             await self._listen()
 
     def _stop_reopening(self) -> None:

@@ -46,6 +46,11 @@ class SimulatedGateway:
         return self._door.port
 
     @property
+    def accepts(self) -> bool:
+        """Whether it takes connections now; who hands it streams instead asks this first."""
+        return self._door.is_open
+
+    @property
     def control_port(self) -> int | None:
         """Where the control port listens, None where there is none."""
         return self._control_server.port
@@ -63,6 +68,7 @@ class SimulatedGateway:
 
     def begin(self) -> None:
         """Begin to live without listening, for clients on streams that are handed to `serve`."""
+        self._door.open_without_socket()
         self._beat = asyncio.create_task(self._keep_beating(), name="simulated gateway: beat")
 
     async def close(self) -> None:

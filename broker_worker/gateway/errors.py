@@ -53,6 +53,9 @@ CANCEL_TOO_LATE = 10148
 
 NOT_SUBSCRIBED = frozenset({354, 10089, 10168, 10186, 10090})
 
+_HISTORY = frozenset({162, 420})
+"""Questions about history, and about bars as they form: the text alone says what is wrong."""
+
 _BY_CODE: dict[int, type[BridgeError]] = {
     200: UnknownContract,
     100: Pacing,
@@ -83,7 +86,7 @@ def as_bridge_error(refused: RequestRefused) -> BridgeError:
     """The error a caller sees, with the gateway's own words as the fact."""
     text = refused.text
     words = text.lower()
-    if refused.code == 162:
+    if refused.code in _HISTORY:
         if "pacing" in words:
             return Pacing(text)
         if "permission" in words or "subscri" in words:

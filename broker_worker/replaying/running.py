@@ -31,6 +31,8 @@ from shared.redis_keys import Keys
 log = logging.getLogger(__name__)
 
 _FOREVER = 1e9
+_LONG = 60.0
+_AT_ONCE = 0.01
 _SECRET = SecretStr("a replay trusts itself alone")
 
 
@@ -160,7 +162,8 @@ class _Replay:
         """A connection at the moment at which the recorded one was opened."""
         opens_at = self._gateway.next_opens_at
         if opens_at is None:
-            raise ConnectionRefusedError("the recorded gateway was not there")
+            await asyncio.sleep(_LONG)
+            raise ConnectionRefusedError("the recording ends here")
         await asyncio.sleep(opens_at - self._loop.time())
         transport = MemoryTransport(self._loop, protocol)
         task = self._loop.create_task(self._gateway.serve(transport.reader, transport.sink))
@@ -213,7 +216,9 @@ class _Replay:
         await lease.take()
         # The worker comes back when it came back then, however long it paused.
         config = link_config_of(settings, Outages(settings.restart_time, settings.zone))
-        patient = replace(config, connect_limit=_FOREVER, first_pause=0.01, ghost_pause=0.01)
+        patient = replace(
+            config, connect_limit=_FOREVER, first_pause=_AT_ONCE, longest_pause=_AT_ONCE, ghost_pause=_AT_ONCE
+        )
         return build(settings, store, patient, lease=lease)
 
     async def _run_one(self, worker: BrokerWorker, recorded: RecordedJob) -> Any:

@@ -58,6 +58,7 @@ class RecordedLink:
     """One recorded connection. Times in seconds since the recording began."""
 
     link: int
+    #: The negotiated server version; 0 where the gateway never answered the client's greeting.
     version: int
     told_time: str
     offered: str
@@ -102,8 +103,9 @@ class Index:
         self._folder.cleanup()
 
     def links(self) -> list[RecordedLink]:
-        """The connections whose handshake was recorded, in their sequence."""
-        rows = self._db.execute("SELECT * FROM links WHERE version > 0 ORDER BY link").fetchall()
+        """The connections of clients, in their sequence; not those that were opened to see whether anybody listens."""
+        wanted = "version > 0 OR offered <> '' OR closed_by = 'gateway'"
+        rows = self._db.execute(f"SELECT * FROM links WHERE {wanted} ORDER BY link").fetchall()  # noqa: S608
         return [RecordedLink(*row) for row in rows]
 
     def find(self, request: Asked, link: int) -> Recorded | None:

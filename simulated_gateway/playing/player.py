@@ -46,8 +46,12 @@ class Player:
         self._speed = speed
         self._pace: Pace = pace
         self._origin = origin
-        self._links = deque(index.links())
-        self._last_link = self._links[-1] if self._links else None
+        links = index.links()
+        # That a gateway was away is played only to who keeps to the recording's times; anybody else wants answers.
+        self._links = deque(links if pace == "session" else [link for link in links if link.version])
+        self._last_link = next((link for link in reversed(links) if link.version), None)
+        self._words: dict[str, str] = {}
+        self._names: dict[int, Names] = {}
         self.answered = 0
         self.unmatched: deque[str] = deque(maxlen=_KEPT)
         self.unmatched_count = 0
@@ -77,6 +81,11 @@ class Player:
         link = self._links[0] if self._links else self._last_link
         if offered is None or link is None:
             return None
+        if not link.version:
+            self._links.popleft()
+            if self._speed:
+                await asyncio.sleep(self._origin + link.closed_at / self._speed - asyncio.get_running_loop().time())
+            return None
         if not offered[0] <= link.version <= offered[1]:
             _log.error("the client speaks versions %d to %d; the recording is of %d", *offered, link.version)
             return None
@@ -90,7 +99,7 @@ class Player:
 
     def _start(self, request: Asked, version: int, sink: Sink) -> _Performance | None:
         """The recorded connection to play: the next of this client id, else the next, else the last once more."""
-        link = next((link for link in self._links if link.client_id == request.client_id), None)
+        link = next((link for link in self._links if link.version and link.client_id == request.client_id), None)
         link = link or (self._links[0] if self._links else self._last_link)
         if link is None or link.version != version:
             return None
@@ -101,8 +110,9 @@ class Player:
             _log.error("the recorded connection %d never started its session", link.link)
             return None
         stage = Stage(self._index, speed=self._speed, pace=self._pace, origin=self._origin)
-        performance = _Performance(self, self._index, link, stage, sink, begun)
-        performance.names.client_id = request.client_id
+        names = self._names.setdefault(link.client_id, Names(link.client_id, self._words))
+        names.client_id = request.client_id
+        performance = _Performance(self, self._index, link, stage, sink, begun, names)
         stage.begin(begun, None, asyncio.get_running_loop().time())
         return performance
 
@@ -118,7 +128,7 @@ class _Performance:
     """One live connection."""
 
     def __init__(
-        self, player: Player, index: Index, link: RecordedLink, stage: Stage, sink: Sink, begun: Recorded
+        self, player: Player, index: Index, link: RecordedLink, stage: Stage, sink: Sink, begun: Recorded, names: Names
     ) -> None:
         self._player = player
         self._index = index
@@ -127,7 +137,7 @@ class _Performance:
         self._sink = sink
         self._begun = begun
         self._begun_at = asyncio.get_running_loop().time()
-        self.names = Names(link.version, link.client_id)
+        self._names = names
         self._news = asyncio.Event()
 
     async def run(self, reader: asyncio.StreamReader) -> None:
@@ -155,15 +165,17 @@ class _Performance:
                 self._stage.end(request.req_id)
             self._index.find(request, self._link.link)
             return
-        if request.order_id is not None and (request.kind == "cancelOrder" or self.names.knows_order(request.order_id)):
-            request = request.about(self.names.recorded_order(request.order_id))
+        if request.order_id is not None and (
+            request.kind == "cancelOrder" or self._names.knows_order(request.order_id)
+        ):
+            request = request.about(self._names.recorded_order(request.order_id))
         recorded = self._index.find(request, self._link.link)
         if recorded is None:
             self._player.not_matched(request)
             self._refuse(request)
             return
         self._player.answered += 1
-        self.names.matched(request, recorded)
+        self._names.matched(request, recorded)
         self._stage.begin(recorded, request.own_id, asyncio.get_running_loop().time())
 
     def _refuse(self, request: Asked) -> None:
@@ -196,7 +208,7 @@ class _Performance:
                     await self._news.wait()
 
     def _frame(self, line: Line, live_id: int | None) -> bytes:
-        return encode_frame(self.names.translated(line.fields, live_id))
+        return encode_frame(self._names.translated(line.fields, live_id, self._link.version))
 
     def _end(self) -> float | None:
         if self._link.closed_by != "gateway":

@@ -13,15 +13,15 @@ _ERROR = 4
 
 
 class Names:
-    """What one live connection calls things."""
+    """What one live client calls things. Its orders keep their names when it connects again."""
 
-    def __init__(self, version: int, recorded_client: int) -> None:
-        self._version = version
+    def __init__(self, recorded_client: int, words: dict[str, str]) -> None:
+        """`words` are order references and OCA groups, by the recorded one; all clients may see each other's."""
         self._recorded_client = str(recorded_client)
         self.client_id = recorded_client
         self._orders: dict[str, str] = {}
         self._recorded_orders: dict[int, int] = {}
-        self._words: dict[str, str] = {}
+        self._words = words
 
     def knows_order(self, order_id: int) -> bool:
         """Whether the live client has placed an order under this id."""
@@ -40,14 +40,14 @@ class Names:
             if mine and theirs:
                 self._words[theirs] = mine
 
-    def translated(self, fields: Sequence[str], live_id: int | None) -> list[str]:
+    def translated(self, fields: Sequence[str], live_id: int | None, version: int) -> list[str]:
         """A recorded message as the live client would get it; `live_id` is its name for what is answered."""
         out = list(fields)
         kind = ANSWER_KINDS.get(int(fields[0]))
-        place = id_at(kind, self._version) if kind else 0
+        place = id_at(kind, version) if kind else 0
         if 0 < place < len(out) and live_id is not None and not out[place].startswith("-"):
             out[place] = str(live_id)
-        places = order_places(fields[0], self._version)
+        places = order_places(fields[0], version)
         if places is None:
             return out
         for at in (places.order_id, places.parent_id):

@@ -94,14 +94,15 @@ class RecordingProxy:
 
     async def _connect(self, link: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tap = Tap(link, self._tape, self._disguise, self._clock)
+        tap.opened()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 far_reader, far_writer = await asyncio.open_connection(self._upstream.host, self._upstream.port)
         except (OSError, TimeoutError) as problem:
             _log.warning("the gateway at %s:%d: %s", self._upstream.host, self._upstream.port, problem)
+            tap.closed("gateway")
             writer.transport.abort()
             return
-        tap.opened()
         sides: dict[Side, asyncio.Task[None]] = {
             "client": asyncio.create_task(self._pass_on(tap, "client", reader, far_writer)),
             "gateway": asyncio.create_task(self._pass_on(tap, "gateway", far_reader, writer)),

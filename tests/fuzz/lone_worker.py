@@ -125,13 +125,21 @@ class LoneWorker:
         await self.worker.sent_file.close()
         await self.worker.cache_file.close()
         await self.worker.store.close()
+        if self.worker.transcript is not None:
+            self.worker.transcript.close()
 
     async def _connect(self, protocol: asyncio.Protocol) -> asyncio.Transport:
+        if not self.gateway.accepts:
+            raise ConnectionRefusedError("nothing listens")
         transport = MemoryTransport(self.loop, protocol)
-        task = self.loop.create_task(self.gateway.serve(transport.reader, self._through(transport.sink)))
+        self.serve(transport.reader, self._through(transport.sink))
+        return transport
+
+    def serve(self, reader: asyncio.StreamReader, sink: Sink) -> None:
+        """Let the gateway answer a connection until it ends."""
+        task = self.loop.create_task(self.gateway.serve(reader, sink))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
-        return transport
 
     @property
     def lives(self) -> bool:
@@ -140,8 +148,12 @@ class LoneWorker:
 
     async def ready(self, seconds: float = 120) -> None:
         """Wait until the link serves."""
+        await self.in_state(LinkState.READY, seconds)
+
+    async def in_state(self, state: LinkState, seconds: float = 120) -> None:
+        """Wait until the link is in a state."""
         async with asyncio.timeout(seconds):
-            while self.worker.link.state is not LinkState.READY:  # noqa: ASYNC110 - the link tells only its beacon
+            while self.worker.link.state is not state:  # noqa: ASYNC110 - the link tells only its beacon
                 await asyncio.sleep(0.05)
 
     async def ask(self, name: str, *, seconds: float = 20, **arguments: Any) -> dict[str, Any]:

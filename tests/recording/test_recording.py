@@ -131,6 +131,7 @@ async def test_without_a_gateway_the_client_is_refused_and_may_come_again(tape_f
             client = await RawClient.connect(proxy.port)
             assert await client.at_end()
             await client.close()
+    assert [line.closed for line in lines_of(tape_file) if line.closed] == ["gateway", "gateway"]
 
 
 async def test_the_file_is_its_owners_alone_and_nothing_is_overwritten(tape_file: Path) -> None:

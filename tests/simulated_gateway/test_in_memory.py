@@ -50,6 +50,22 @@ async def test_a_session_needs_no_socket() -> None:
     await asyncio.wait_for(serving, 3)
 
 
+async def test_a_restart_needs_no_socket_either() -> None:
+    clock = ManualClock(TRADING_HOURS)
+    gateway = SimulatedGateway(GatewayConfig(), clock)
+    gateway.begin()
+    assert gateway.accepts
+    gateway.control.restart(1)
+    assert not gateway.accepts
+    await asyncio.sleep(0)
+    clock.advance(1)
+    async with asyncio.timeout(3):
+        while not gateway.accepts:  # noqa: ASYNC110 - the door tells nobody
+            await asyncio.sleep(0)
+    assert gateway.port == 0
+    await gateway.close()
+
+
 async def test_a_client_that_does_not_read_is_cut_off() -> None:
     gateway = SimulatedGateway(GatewayConfig(limits=Limits(unread_bytes=3_000)), ManualClock(TRADING_HOURS))
     to_gateway = asyncio.StreamReader()
