@@ -27,6 +27,10 @@ COMPOSE_VARIABLES = (
     ComposeVariable("IBKR_PASSWORD", "", "Its password."),
     ComposeVariable("IBKR_USERID_PAPER", "", "Login of the paper account; it is not the live one."),
     ComposeVariable("IBKR_PASSWORD_PAPER", "", "Its password."),
+    ComposeVariable("SECOND_IBKR_USERID", "", "Live login of deploy/compose/second-login.yaml."),
+    ComposeVariable("SECOND_IBKR_PASSWORD", "", "Its password."),
+    ComposeVariable("SECOND_IBKR_USERID_PAPER", "", "Paper login of deploy/compose/second-login.yaml."),
+    ComposeVariable("SECOND_IBKR_PASSWORD_PAPER", "", "Its password."),
     ComposeVariable(
         "IBKR_EXISTING_SESSION_ACTION",
         "primary",

@@ -24,26 +24,21 @@ from mcp_frontend.health import add_health_routes
 from mcp_frontend.http import HttpServer, build_app, listen
 from mcp_frontend.keys import KeyRing
 from mcp_frontend.metrics import FrontendMetrics, add_metrics_route
-from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.page import routes as status_page
 from mcp_frontend.page.facts import FactFinder
 from mcp_frontend.page.login import BrowserLogin
 from mcp_frontend.presence import keep_presence
 from mcp_frontend.rates import Rates
 from mcp_frontend.server import build_server
+from mcp_frontend.sessions import Chooser, Session
 from mcp_frontend.settings import FrontendSettings
-from mcp_frontend.status import RedisStatus
+from mcp_frontend.status import RedisStatus, StatusOfAll
 from mcp_frontend.tools import bridge_tools
 from shared import VERSION
-from shared.audit import Audit
 from shared.contract import OPERATIONS, Operation, Toolset
 from shared.contract.handlers import check_handler
-from shared.contract.order_records import OrderRecordTools
-from shared.contract.status import StatusTools
 from shared.files import FileShelf
-from shared.history import FrontendWord, History
-from shared.order_records import OrderRecords
-from shared.queue.client import JobClient
+from shared.history import FrontendWord
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -56,10 +51,8 @@ class Frontend:
 
     server: FastMCP[Any]
     app: ASGIApp
-    jobs: JobClient
-    audit: Audit
+    sessions: tuple[Session, ...]
     store: Store
-    history: History
     readonly: bool
     stopping: asyncio.Event
     """Set once the process is told to stop; it then still serves for a while."""
@@ -67,10 +60,15 @@ class Frontend:
     @asynccontextmanager
     async def running(self, transport: str = "http") -> AsyncGenerator[None]:
         """Hear the worker's replies until the block ends; what it needs of Redis is found again whenever it is away."""
+        word = self.word(transport)
         tasks = [
-            asyncio.create_task(self.jobs.run(), name="replies"),
-            asyncio.create_task(keep_presence(self.history, self.word(transport)), name="presence"),
-            asyncio.create_task(self.audit.keep(), name="audit"),
+            asyncio.create_task(work, name=f"{what} of {session.name}")
+            for session in self.sessions
+            for what, work in (
+                ("replies", session.jobs.run()),
+                ("presence", keep_presence(session.history, word)),
+                ("audit", session.audit.keep()),
+            )
         ]
         try:
             yield
@@ -78,7 +76,8 @@ class Frontend:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self.audit.close()
+            for session in self.sessions:
+                await session.audit.close()
             await self.store.close()
 
     def word(self, transport: str) -> FrontendWord:
@@ -95,38 +94,41 @@ def build(settings: FrontendSettings, identify: Identify | None = None) -> Front
     ``identify`` is who calls where no token says so, as over standard input and output.
     """
     store = Store.at(settings.redis_url)
-    keys = Keys(settings.gateway_session)
+    every = [Keys(name) for name in settings.sessions]
+    home = every[0]
     secret = settings.job_signing_secret.get_secret_value().encode()
-    guarded = provider(settings, KeyRing(store, keys, secret) if "keys" in settings.authentication else None)
+    guarded = provider(settings, KeyRing(store, home, secret) if "keys" in settings.authentication else None)
     identify = identify or (local_caller if guarded is None else token_caller)
-    jobs = JobClient(store, keys, secret)
-    status = RedisStatus(store, keys, readonly=settings.readonly)
+    statuses = [RedisStatus(store, keys, readonly=settings.readonly) for keys in every]
+    told = statuses[0] if len(statuses) == 1 else StatusOfAll(statuses)
+    sessions = tuple(
+        Session.at(store, keys, secret, status, told) for keys, status in zip(every, statuses, strict=True)
+    )
     operations = offered(settings.toolsets)
-    records = OrderRecords(store, keys)
-    handlers: dict[type[Toolset], Toolset] = {StatusTools: status, OrderRecordTools: RecordedOrders(records)}
-    check_served(OPERATIONS, handlers)
-    audit = Audit(store, keys)
-    metrics = FrontendMetrics(settings.gateway_session, readonly=settings.readonly)
+    check_served(OPERATIONS, sessions[0].handlers)
+    metrics = FrontendMetrics(settings.sessions, readonly=settings.readonly)
     calls = Calls(
-        jobs, records, audit, handlers, identify, Rates(store, keys), metrics.observe, readonly=settings.readonly
+        sessions[0],
+        identify,
+        Rates(store, home),
+        metrics.observe,
+        readonly=settings.readonly,
+        choose=Chooser(sessions) if len(sessions) > 1 else None,
     )
     server = build_server(
         "ibkr", bridge_tools(operations, calls), lambda tool: identify().may_use(OPERATIONS[tool]), guarded
     )
     stopping = asyncio.Event()
-    add_health_routes(server, status, stopping)
-    add_metrics_route(server, metrics, status, identify)
-    add_file_route(server, FileShelf(store, keys), identify)
-    status_page.add_status_page(
-        server, FactFinder(store, keys, status, records), identify, session=settings.gateway_session
-    )
+    add_health_routes(server, statuses, stopping)
+    add_metrics_route(server, metrics, statuses, identify)
+    add_file_route(server, [FileShelf(store, keys) for keys in every], identify)
+    finders = {keys.session: FactFinder(store, keys, status) for keys, status in zip(every, statuses, strict=True)}
+    status_page.add_status_page(server, finders, identify)
     return Frontend(
         server=server,
         app=BrowserLogin(build_app(server, settings), status_page.PATH),
-        jobs=jobs,
-        audit=audit,
+        sessions=sessions,
         store=store,
-        history=History(store, keys),
         readonly=settings.readonly,
         stopping=stopping,
     )

@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,16 +20,16 @@ from mcp_frontend.callers import Caller, Identify
 from mcp_frontend.decisions import OrderCall
 from mcp_frontend.errors import seen_by_client
 from mcp_frontend.rates import Rates
+from mcp_frontend.sessions import Choose, Session
 from shared import json_text, logs
-from shared.audit import Audit
-from shared.contract import Call, Effect, Operation, Toolset
+from shared.contract import Call, Effect, Operation
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
 from shared.envelope import read_answer
 from shared.errors import BridgeError, Internal, QueueDown, TimedOut, Unavailable
 from shared.metrics import Observe, unobserved
 from shared.order_records import OrderRecords, order_key
-from shared.queue.client import GRACE_SECONDS, JobClient
+from shared.queue.client import GRACE_SECONDS
 from shared.redis_store import RedisAway
 
 log = logging.getLogger(__name__)
@@ -65,20 +65,17 @@ class Calls:
 
     def __init__(
         self,
-        jobs: JobClient,
-        records: OrderRecords,
-        audit: Audit,
-        handlers: Mapping[type[Toolset], Toolset],
+        home: Session,
         identify: Identify,
         rates: Rates,
         observe: Observe = unobserved,
         *,
         readonly: bool,
+        choose: Choose | None = None,
     ) -> None:
-        self._jobs = jobs
-        self._records = records
-        self._audit = audit
-        self._handlers = handlers
+        """``home`` serves every call; where there are several gateway sessions, ``choose`` says which one does."""
+        self._home = home
+        self._choose = choose
         self._identify = identify
         self._rates = rates
         self._observe = observe
@@ -125,7 +122,7 @@ class Calls:
         self, operation: Operation, arguments: Mapping[str, Any], caller: Caller, request_id: str, say: Say
     ) -> Reply:
         trades = operation.marker.effect is Effect.TRADES
-        order = OrderCall(self._audit, operation, caller.name, request_id, arguments) if trades else None
+        order = OrderCall(self._home.audit, operation, caller.name, request_id, arguments) if trades else None
         try:
             check_arguments(arguments)
             parsed = operation.parse(arguments)
@@ -149,14 +146,27 @@ class Calls:
             deadline=datetime.now(UTC) + timedelta(seconds=limit),
             progress=say,
         )
+        session = self._home
+        if self._choose is not None:
+            session = await self._chosen(self._choose, operation, parsed, call, order)
         if operation.marker.answered_by == "frontend":
             async with asyncio.timeout(limit):
-                return _reply(await operation.invoke(self._handlers[operation.toolset], call, parsed))
+                return _reply(await operation.invoke(session.handlers[operation.toolset], call, parsed))
         if order is not None:
-            return await self._trade(order, call)
-        return Reply(*read_answer(await self._jobs.call(operation, _without_nulls(arguments), call)))
+            return await self._trade(session, replace(order, audit=session.audit), call)
+        return Reply(*read_answer(await session.jobs.call(operation, _without_nulls(arguments), call)))
 
-    async def _trade(self, order: OrderCall, call: Call) -> Reply:
+    async def _chosen(
+        self, choose: Choose, operation: Operation, parsed: Mapping[str, Any], call: Call, order: OrderCall | None
+    ) -> Session:
+        try:
+            return await choose(operation, parsed, call)
+        except BridgeError as error:
+            if order is not None:
+                await order.decided(error.code, error.fact)
+            raise
+
+    async def _trade(self, session: Session, order: OrderCall, call: Call) -> Reply:
         """Send an order or cancellation; an error leaves here only where certainly nothing was sent."""
         operation = order.operation
         sent = orders.named(operation, _without_nulls(order.arguments))
@@ -165,20 +175,20 @@ class Calls:
         key = order_key(call.caller, str(sent["client_order_id"])) if "terms" in parsed else None
         try:
             if key is not None:
-                await self._enter(key, operation, sent, call)
-            text = await self._jobs.call(operation, sent, call)
+                await _enter(session.records, key, operation, sent, call)
+            text = await session.jobs.call(operation, sent, call)
         except TimedOut as error:  # raised on this side of the queue, it means: withdrawn before any worker began
             if key is None:
                 await order.decided(error.code, error.fact)
                 raise
-            if not await self._leave(key, error, ended=True):
+            if not await _leave(session.records, key, error, ended=True):
                 await order.decided("UNKNOWN", _ONLY_THIS_CALL)
                 return _reply(orders.unresolved(parsed, TimedOut(_ONLY_THIS_CALL)))
             await order.decided("EXPIRED", error.fact)
             return _reply(orders.expired(parsed, error))
         except Unavailable as error:  # not enqueued
             if key is not None:
-                await self._leave(key, error)
+                await _leave(session.records, key, error)
             await order.decided(error.code, error.fact)
             raise
         except orders.FATE_UNKNOWN as error:
@@ -193,33 +203,35 @@ class Calls:
             return _reply(orders.unresolved(parsed, error))
         except BridgeError as error:  # the worker refused it: nothing was sent by this call
             if key is not None:
-                await self._leave(key, error)
+                await _leave(session.records, key, error)
             raise
         except Exception as error:
             log.exception("the answer to order request %s is unreadable", call.request_id)
             return _reply(orders.unresolved(parsed, seen_by_client(error, call.request_id)))
 
-    async def _enter(self, key: str, operation: Operation, sent: Mapping[str, Any], call: Call) -> None:
-        """Note the order before it is queued, so that it can be asked about wherever it is on its way."""
-        try:
-            await self._records.enter(
-                key,
-                caller=call.caller,
-                client_order_id=str(sent["client_order_id"]),
-                operation=operation.name,
-                arguments=sent,
-                deadline_ms=int(call.deadline.timestamp() * 1000),
-            )
-        except RedisAway as error:
-            raise QueueDown("Redis cannot be reached; this call sent nothing") from error
 
-    async def _leave(self, key: str, error: BridgeError, *, ended: bool = False) -> bool:
-        """Note that nobody will begin the order; whether it is so, and no earlier call under its name had it begun."""
-        try:
-            return await self._records.leave(key, error.fact, ended=ended)
-        except RedisAway as away:
-            log.info("order %s: that it was taken back was not noted: %s", key, away)
-            return False
+async def _enter(records: OrderRecords, key: str, operation: Operation, sent: Mapping[str, Any], call: Call) -> None:
+    """Note the order before it is queued, so that it can be asked about wherever it is on its way."""
+    try:
+        await records.enter(
+            key,
+            caller=call.caller,
+            client_order_id=str(sent["client_order_id"]),
+            operation=operation.name,
+            arguments=sent,
+            deadline_ms=int(call.deadline.timestamp() * 1000),
+        )
+    except RedisAway as error:
+        raise QueueDown("Redis cannot be reached; this call sent nothing") from error
+
+
+async def _leave(records: OrderRecords, key: str, error: BridgeError, *, ended: bool = False) -> bool:
+    """Note that nobody will begin the order; whether it is so, and no earlier call under its name had it begun."""
+    try:
+        return await records.leave(key, error.fact, ended=ended)
+    except RedisAway as away:
+        log.info("order %s: that it was taken back was not noted: %s", key, away)
+        return False
 
 
 def _without_nulls(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from fastmcp import FastMCP
 from starlette.requests import Request
@@ -11,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from mcp_frontend.status import RedisStatus
 
 
-def add_health_routes(server: FastMCP[object], status: RedisStatus, stopping: asyncio.Event) -> None:
-    """Add ``/livez`` (the process serves) and ``/readyz`` (Redis answers and a worker runs; else 503).
+def add_health_routes(server: FastMCP[object], statuses: Sequence[RedisStatus], stopping: asyncio.Event) -> None:
+    """Add ``/livez`` (the process serves) and ``/readyz`` (Redis answers and a worker runs, of any session; else 503).
 
     Once ``stopping`` is set both answer 503: send nothing new, although what comes is still served.
     """
@@ -23,8 +24,14 @@ def add_health_routes(server: FastMCP[object], status: RedisStatus, stopping: as
         return JSONResponse({"alive": True})
 
     async def readyz(_: Request) -> Response:
-        ready, reason = (False, "stopping") if stopping.is_set() else await status.ready()
+        ready, reason = (False, "stopping") if stopping.is_set() else await _ready(statuses)
         return JSONResponse({"ready": ready, "reason": reason}, status_code=200 if ready else 503)
 
     server.custom_route("/livez", methods=["GET"])(livez)
     server.custom_route("/readyz", methods=["GET"])(readyz)
+
+
+async def _ready(statuses: Sequence[RedisStatus]) -> tuple[bool, str]:
+    """Whether any gateway session can be served; the first one's reason where none can."""
+    words = [await status.ready() for status in statuses]
+    return next((word for word in words if word[0]), words[0])

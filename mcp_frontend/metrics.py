@@ -6,7 +6,7 @@ account, a caller or a key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from fastmcp import FastMCP
@@ -30,53 +30,61 @@ PATH: Final = "/metrics"
 class FrontendMetrics:
     """Counts the calls of this process."""
 
-    def __init__(self, session: str, *, readonly: bool) -> None:
-        self._session = session
+    def __init__(self, sessions: Sequence[str], *, readonly: bool) -> None:
+        self._sessions = sessions
         self._readonly = readonly
         self._registry = CollectorRegistry()
         counted, timed = "Calls answered, by tool and OK or the error's code.", "From a call's arrival to its answer."
         self.observe: Observe = Ends(self._registry, "ibkr_frontend_call", "tool", counted, timed).observe
 
-    def text(self, sizes: Sizes | None) -> bytes:
-        """All of it, with what Redis says now; None where it does not answer."""
+    def text(self, sizes: Sequence[Sizes | None]) -> bytes:
+        """All of it, with what Redis says now of each session; None where it does not answer."""
         seen = CollectorRegistry()
-        seen.register(_Seen(self._session, sizes, readonly=self._readonly))
+        seen.register(_Seen(dict(zip(self._sessions, sizes, strict=True)), readonly=self._readonly))
         return generate_latest(self._registry) + generate_latest(seen)
 
 
 class _Seen(Collector):
     """What is read at the moment of the question."""
 
-    def __init__(self, session: str, sizes: Sizes | None, *, readonly: bool) -> None:
-        self._session = session
+    def __init__(self, sizes: Mapping[str, Sizes | None], *, readonly: bool) -> None:
         self._sizes = sizes
         self._readonly = readonly
 
     def collect(self) -> Iterator[Metric]:
         """One gauge after the other."""
-        sizes = self._sizes
-        yield self._gauge("ibkr_readonly", "READONLY of this process: 1 refuses orders.", self._readonly)
-        yield self._gauge("ibkr_redis_reachable", "Whether this frontend reaches Redis.", sizes is not None)
+        every = self._sizes
+        known = {session: sizes for session, sizes in every.items() if sizes is not None}
+        readonly = dict.fromkeys(every, self._readonly)
+        yield _gauge("ibkr_readonly", "READONLY of this process: 1 refuses orders.", readonly)
+        reached = {session: session in known for session in every}
+        yield _gauge("ibkr_redis_reachable", "Whether this frontend reaches Redis.", reached)
         info = GaugeMetricFamily("ibkr_frontend_info", "Always 1.", labels=["session", "version"])
-        info.add_metric([self._session, VERSION], 1)
+        for session in every:
+            info.add_metric([session, VERSION], 1)
         yield info
-        if sizes is None:
+        if not known:
             return
-        yield self._gauge("ibkr_worker_running", "Whether a worker shows a heartbeat.", sizes.worker_running)
-        yield self._gauge("ibkr_orders_unknown", "Orders whose fate only the broker knows.", sizes.orders_unknown)
+        running = {session: sizes.worker_running for session, sizes in known.items()}
+        yield _gauge("ibkr_worker_running", "Whether a worker shows a heartbeat.", running)
+        unknown = {session: sizes.orders_unknown for session, sizes in known.items()}
+        yield _gauge("ibkr_orders_unknown", "Orders whose fate only the broker knows.", unknown)
         depth = GaugeMetricFamily("ibkr_queue_jobs", "Jobs waiting to be claimed.", labels=["session", "lane"])
-        depth.add_metric([self._session, "trades"], sizes.trades)
-        depth.add_metric([self._session, "queries"], sizes.queries)
+        for session, sizes in known.items():
+            depth.add_metric([session, "trades"], sizes.trades)
+            depth.add_metric([session, "queries"], sizes.queries)
         yield depth
 
-    def _gauge(self, name: str, meaning: str, value: float) -> GaugeMetricFamily:
-        gauge = GaugeMetricFamily(name, meaning, labels=["session"])
-        gauge.add_metric([self._session], value)
-        return gauge
+
+def _gauge(name: str, meaning: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, meaning, labels=["session"])
+    for session, value in values.items():
+        gauge.add_metric([session], value)
+    return gauge
 
 
 def add_metrics_route(
-    server: FastMCP[object], metrics: FrontendMetrics, status: RedisStatus, identify: Identify
+    server: FastMCP[object], metrics: FrontendMetrics, statuses: Sequence[RedisStatus], identify: Identify
 ) -> None:
     """Add ``/metrics``; where the frontend asks for keys, one with ``read`` is needed here too."""
 
@@ -87,6 +95,7 @@ def add_metrics_route(
             return Response(status_code=401, headers={"www-authenticate": "Bearer"})
         if not permitted:
             return Response("the key needs the scope read", status_code=403)
-        return Response(metrics.text(await status.sizes()), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
+        sizes = [await status.sizes() for status in statuses]
+        return Response(metrics.text(sizes), headers={"content-type": CONTENT_TYPE_PLAIN_0_0_4})
 
     server.custom_route(PATH, methods=["GET"])(show)

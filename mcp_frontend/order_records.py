@@ -58,14 +58,7 @@ class RecordedOrders(OrderRecordTools):
 
     async def _key(self, call: Call, handle: str) -> str:
         """The key of the order a handle names, or empty; raises ``InvalidArgument`` where it names several."""
-        if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
-            found = await self._records.keys_named(f"perm:{int(perm[1])}")
-        elif handle.isascii() and handle.isdigit():
-            found = await self._records.keys_named(f"id:{int(handle)}")
-        elif re.fullmatch(_KEY, handle) and await self._records.get(handle) is not None:
-            return handle
-        else:
-            return order_key(call.caller, handle)
+        found = await keys_meant(self._records, call, handle)
         if len(found) < 2:
             return found[0] if found else ""
         records = [await self._records.get(key) for key in found]
@@ -88,6 +81,17 @@ class RecordedOrders(OrderRecordTools):
             return _not_found(handle)
         history = await self._records.history(key)
         return detail_of(seen).model_copy(update={"history": history})
+
+
+async def keys_meant(records: OrderRecords, call: Call, handle: str) -> list[str]:
+    """The keys of the orders that a handle may name, whether there are such or not."""
+    if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
+        return await records.keys_named(f"perm:{int(perm[1])}")
+    if handle.isascii() and handle.isdigit():
+        return await records.keys_named(f"id:{int(handle)}")
+    if re.fullmatch(_KEY, handle) and await records.get(handle) is not None:
+        return [handle]
+    return [order_key(call.caller, handle)]
 
 
 def detail_of(seen: Sighting) -> OrderDetail:

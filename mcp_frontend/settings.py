@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from shared.contract import TOOLSETS
-from shared.settings import BridgeSettings, Port, Switch
+from shared.settings import SESSION_NAME, BridgeSettings, Port, Switch
 
 AREAS = tuple(dict.fromkeys(toolset.toolset for toolset in TOOLSETS))
 """The areas of tools, in the order they are listed."""
@@ -36,6 +37,14 @@ def _known_ways(ways: tuple[str, ...]) -> tuple[str, ...]:
     return ways
 
 
+def _session_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if wrong := [name for name in names if not re.fullmatch(SESSION_NAME, name)]:
+        raise ValueError(f"must list names of small letters, digits and dashes; {', '.join(wrong)} is none")
+    if len(set(names)) < len(names):
+        raise ValueError("must name each gateway session once")
+    return names
+
+
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Comma-separated in the environment."""
 
@@ -43,6 +52,10 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class FrontendSettings(BridgeSettings):
     """What the frontend reads beside the shared settings."""
 
+    further_gateway_sessions: Annotated[Names, AfterValidator(_session_names)] = Field(
+        default=(),
+        description="Gateway sessions served beside GATEWAY_SESSION, comma-separated; the account chooses.",
+    )
     server_host: str = Field(
         default="127.0.0.1",
         min_length=1,
@@ -112,6 +125,11 @@ class FrontendSettings(BridgeSettings):
         le=60,
         description="How long it serves on before that, with /livez and /readyz at 503, so that a balancer sees it.",
     )
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """Every gateway session served; API keys and rates are kept under the first."""
+        return tuple(dict.fromkeys((self.gateway_session, *self.further_gateway_sessions)))
 
     @property
     def reached_at(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from shared import VERSION
 from shared.contract import Call
-from shared.contract.status import BridgeStatus, Durability, LinkState, StatusTools, WorkerStatus
+from shared.contract.status import BridgeStatus, Durability, LinkState, SessionStatus, StatusTools, WorkerStatus
 from shared.queue import scripts
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
@@ -62,8 +63,17 @@ class Sizes:
     orders_unknown: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What decides whether a call can go to a gateway session."""
+
+    accounts: tuple[str, ...]
+    """As its worker last said; empty where none has yet."""
+    ready: bool
+
+
 class RedisStatus(StatusTools):
-    """Answers from Redis alone."""
+    """Answers for one gateway session, from Redis alone."""
 
     def __init__(self, store: Store, keys: Keys, *, readonly: bool) -> None:
         self._store = store
@@ -79,6 +89,7 @@ class RedisStatus(StatusTools):
         ready, message = _verdict(seen, age)
         readonly = self._readonly or bool(worker and worker.readonly)
         return BridgeStatus(
+            session=self._keys.session,
             ready=ready,
             message=f"{message} READONLY: orders are refused." if readonly else message,
             readonly=readonly,
@@ -87,9 +98,19 @@ class RedisStatus(StatusTools):
             worker=worker,
             queue_depth=seen.depth if seen else None,
             seconds_since_heartbeat=None if age is None else Decimal(str(round(age, 1))),
+            further_sessions=[],
             frontend_version=VERSION,
             as_of=now,
         )
+
+    async def sight(self) -> Sight:
+        """Which accounts there are and whether they can be served; raises ``RedisAway``."""
+        seen = await self._look()
+        if seen is None:
+            raise RedisAway("Redis does not answer")
+        age = (datetime.now(UTC) - seen.worker.heartbeat).total_seconds() if seen.worker else None
+        accounts = tuple(seen.worker.accounts) if seen.worker else ()
+        return Sight(accounts=accounts, ready=_verdict(seen, age)[0])
 
     async def ready(self) -> tuple[bool, str]:
         """Whether Redis answers and a worker serves, and if not, why: what a load balancer asks."""
@@ -126,6 +147,42 @@ class RedisStatus(StatusTools):
         except ValidationError:
             return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth)
         return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth)
+
+
+class StatusOfAll(StatusTools):
+    """Answers for several gateway sessions: the caller's first, and beside it the further ones."""
+
+    def __init__(self, sessions: Sequence[RedisStatus]) -> None:
+        self._sessions = sessions
+
+    async def get_status(self, call: Call) -> BridgeStatus:
+        """The state of every session in which the caller has an account, or may have one."""
+        words = await asyncio.gather(*(session.get_status(call) for session in self._sessions))
+        own = [word for word in words if word.worker is None or word.worker.accounts or call.accounts is None]
+        first, *others = own or words
+        if not others:
+            return first
+        return first.model_copy(
+            update={
+                "ready": all(word.ready for word in (first, *others)),
+                "message": " ".join(f"{word.session}: {word.message}" for word in (first, *others)),
+                "further_sessions": [_beside(word) for word in others],
+            }
+        )
+
+
+def _beside(word: BridgeStatus) -> SessionStatus:
+    worker = word.worker
+    return SessionStatus(
+        session=word.session,
+        ready=word.ready,
+        message=word.message,
+        accounts=worker.accounts if worker else [],
+        trading_mode=worker.trading_mode if worker else None,
+        readonly=word.readonly,
+        worker_running=word.worker_running,
+        queue_depth=word.queue_depth,
+    )
 
 
 def _as_seen_by(call: Call, worker: WorkerStatus) -> WorkerStatus:

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.contract.explain import argument_errors
 
+SESSION_NAME = r"^[a-z0-9-]{1,32}$"
 TRUE_WORDS = frozenset({"true", "1", "yes", "on"})
 FALSE_WORDS = frozenset({"false", "0", "no", "off"})
 
@@ -53,7 +54,7 @@ class BridgeSettings(BaseSettings):
     )
     gateway_session: str = Field(
         default="main",
-        pattern=r"^[a-z0-9-]{1,32}$",
+        pattern=SESSION_NAME,
         description="Name of the gateway session; queue and keys carry it, so that a second gateway is a second name.",
     )
     job_signing_secret: SecretStr = Field(

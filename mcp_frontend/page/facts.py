@@ -63,11 +63,11 @@ class Facts:
 class FactFinder:
     """Reads the facts."""
 
-    def __init__(self, store: Store, keys: Keys, status: RedisStatus, records: OrderRecords) -> None:
+    def __init__(self, store: Store, keys: Keys, status: RedisStatus) -> None:
         self._store = store
         self._keys = keys
         self._status = status
-        self._records = records
+        self._records = OrderRecords(store, keys)
         self._history = History(store, keys)
         self._audit = Audit(store, keys)
 

@@ -32,18 +32,24 @@ HEADERS = {
 }
 
 
-def add_status_page(server: FastMCP[object], finder: FactFinder, identify: Identify, *, session: str) -> None:
-    """Add the page. FastMCP guards only its own endpoint, so who asks is looked at here."""
+def add_status_page(server: FastMCP[object], finders: Mapping[str, FactFinder], identify: Identify) -> None:
+    """Add the page of each gateway session: the first one's, and with ``?session=NAME`` any other's.
 
-    async def status_page(_: Request) -> Response:
+    FastMCP guards only its own endpoint, so who asks is looked at here.
+    """
+
+    async def status_page(request: Request) -> Response:
         try:
             caller = identify()
         except NotPermitted:
             return _refused(401, "This page needs an API key: any name, and the key as the password.", ASK)
         if Scope.READ not in caller.scopes:
             return _refused(403, "This key may not read.")
-        facts = await finder.facts(caller)
-        return HTMLResponse(page(facts, session=session, caller=caller.name), headers=HEADERS)
+        session = request.query_params.get("session", next(iter(finders)))
+        if session not in finders:
+            return _refused(404, "There is no such gateway session here.")
+        facts = await finders[session].facts(caller)
+        return HTMLResponse(page(facts, session=session, sessions=list(finders), caller=caller.name), headers=HEADERS)
 
     server.custom_route(PATH, methods=["GET"])(status_page)
 

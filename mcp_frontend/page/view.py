@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,12 +21,13 @@ RELOAD_SECONDS = 10
 _SHOWN_CHANGES = 8
 
 
-def page(facts: Facts, *, session: str, caller: str) -> str:
-    """The whole document."""
+def page(facts: Facts, *, session: str, caller: str, sessions: Sequence[str] = ()) -> str:
+    """The whole document; ``sessions`` are all that have such a page."""
     status = facts.status
     body = h(
         "body",
         _band(status, session),
+        _others(session, sessions) if len(sessions) > 1 else None,
         h(
             "main",
             _verdict(status),
@@ -72,6 +74,15 @@ def _band(status: BridgeStatus, session: str) -> Markup:
         h("span", f"gateway session {session}", class_="session"),
         class_=f"{mode} readonly" if status.readonly else mode,
     )
+
+
+def _others(shown: str, sessions: Sequence[str]) -> Markup:
+    """The way to the other gateway sessions' pages."""
+    links = [
+        h("b", name, aria_current="page") if name == shown else h("a", name, href=f"/?session={name}")
+        for name in sessions
+    ]
+    return h("nav", "Gateway sessions: ", [[link, " "] for link in links], aria_label="Gateway sessions")
 
 
 def _verdict(status: BridgeStatus) -> Markup:

@@ -57,10 +57,26 @@ class WorkerStatus(Item):
     redis_durability: Durability = Field(description="Whether Redis keeps the records of orders over its restart.")
 
 
+class SessionStatus(Item):
+    """The state of a further gateway session: another login at IBKR with a worker of its own."""
+
+    session: str = Field(description="Name of the gateway session.")
+    ready: bool = Field(description="Whether its accounts can be served now.")
+    message: str = Field(description="Its state in one sentence, and what to do about it.")
+    accounts: list[str] = Field(description="Accounts of its user; empty until its worker has said so.")
+    trading_mode: str | None = Field(description="paper or live; null until its worker has said so.")
+    readonly: bool = Field(description="Whether its orders are refused.")
+    worker_running: bool = Field(description="Whether a worker of it shows a heartbeat.")
+    queue_depth: int | None = Field(description="Jobs waiting for it; null while Redis is away.")
+
+
 class BridgeStatus(Answer):
     """The state of every part."""
 
-    ready: bool = Field(description="Whether tools that need the gateway can be served now.")
+    session: str = Field(description="Name of the gateway session that worker, queue_depth and readonly are of.")
+    ready: bool = Field(
+        description="Whether tools that need the gateway can be served now, in every gateway session there is."
+    )
     message: str = Field(description="The state in one sentence, and what to do about it.")
     readonly: bool = Field(description="Whether orders are refused: READONLY of either process.")
     readonly_frontend: bool = Field(description="READONLY in the frontend's environment.")
@@ -68,6 +84,7 @@ class BridgeStatus(Answer):
     worker: WorkerStatus | None = Field(description="What the worker last said; null if it never did.")
     queue_depth: int | None = Field(description="Jobs waiting; null while Redis is away.")
     seconds_since_heartbeat: Number | None = Field(description="Age of the worker's last word.")
+    further_sessions: list[SessionStatus] = Field(description="Further logins served here; usually none.")
     frontend_version: str = Field(description="The frontend's release.")
     as_of: Moment = Field(description="When this was put together, UTC.")
 

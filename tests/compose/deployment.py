@@ -29,9 +29,10 @@ class Deployment:
             "READONLY": "false",
         }
 
-    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> str:
+    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS, second_login: bool = False) -> str:
         """One ``docker compose`` command's standard output."""
-        files = ("-f", "compose.yaml", "-f", "tests/compose/control.yaml")
+        further = ("-f", "deploy/compose/second-login.yaml") if second_login else ()
+        files = ("-f", "compose.yaml", *further, "-f", "tests/compose/control.yaml")
         # An empty file in place of .env: what the person who runs this has in it is nobody's business here.
         return self._run(
             "compose", "-p", PROJECT, "--env-file", os.devnull, *files, "--profile", "demo", *arguments, seconds=seconds
@@ -44,7 +45,7 @@ class Deployment:
 
     def down(self) -> None:
         """Take everything away, the volumes too."""
-        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "5", second_login=True)
 
     def containers(self, service: str) -> list[str]:
         """The ids of a service's containers, ended ones too."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
@@ -13,7 +14,7 @@ from shared.order_records import order_key
 from tests.end_to_end.doors import MODERN, fastmcp_client
 from tests.end_to_end.story import Story, every_tool
 
-from .deployment import Deployment
+from .deployment import PROJECT, UP_SECONDS, Deployment
 from .load import Load
 
 OURS = ("mcp-frontend", "broker-worker", "redis", "load-balancer", "simulated-gateway")
@@ -126,3 +127,25 @@ async def test_a_restart_under_load_loses_no_answer_and_doubles_no_order(deploym
     said_to_work = {order_key("local", name) for name, state in load.orders.items() if state == "WORKING"}
     assert said_to_work
     assert said_to_work <= placed
+
+
+async def test_a_second_login_is_one_more_file(deployment: Deployment) -> None:
+    deployment.compose("up", "-d", "--wait", seconds=UP_SECONDS, second_login=True)
+    async with fastmcp_client(MODERN)(deployment.url) as client:
+
+        async def ask(tool: str, **arguments: str) -> Mapping[str, Any]:
+            return (await client.call(tool, arguments)).structured or {}
+
+        async with asyncio.timeout(60):
+            while not (status := await ask("get_status")).get("ready"):  # noqa: ASYNC110 - it sends no event
+                await asyncio.sleep(0.2)
+        (second,) = status["further_sessions"]
+        assert (status["worker"]["accounts"], second["accounts"]) == (["DU1234567"], ["DU7654321"])
+        for account in ("DU1234567", "DU7654321"):
+            assert (await ask("get_account_summary", account=account))["account"] == account
+    broker = f"{PROJECT}_broker"
+    (worker,) = deployment.containers("broker-worker")
+    assert broker in deployment.inspect(worker)["NetworkSettings"]["Networks"]
+    for service in ("second-broker-worker", "second-simulated-gateway"):
+        (container,) = deployment.compose("ps", "-aq", service, second_login=True).split()
+        assert broker not in deployment.inspect(container)["NetworkSettings"]["Networks"]

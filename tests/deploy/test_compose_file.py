@@ -18,6 +18,7 @@ from shared.settings import BridgeSettings
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+SECOND_LOGIN = (ROOT / "deploy" / "compose" / "second-login.yaml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DEFAULTS = {variable.name: variable.default for variable in COMPOSE_VARIABLES}
@@ -28,7 +29,7 @@ FIXED = {"SERVER_PORT"}
 
 
 def _used() -> set[tuple[str, str]]:
-    plain = re.findall(r"\$\{([A-Z_]+):-([^{}]*)\}", TEXT)
+    plain = re.findall(r"\$\{([A-Z_]+):-([^{}]*)\}", TEXT + SECOND_LOGIN)
     return {(name, default) for name, default in plain}
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mcp_frontend.callers import Caller
 from mcp_frontend.calls import Calls
-from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.rates import Rates
-from shared.audit import Audit
+from mcp_frontend.sessions import Session
+from mcp_frontend.status import RedisStatus
 from shared.contract import OPERATIONS, Scope
-from shared.contract.order_records import OrderRecordTools
 from shared.order_records import OrderRecords, order_key
 from tests.worker.harness import Bridge
 
@@ -27,11 +27,10 @@ class FrontDesk:
         self.caller = caller
         store = bridge.store()
         self.records = OrderRecords(store, bridge.keys)
+        status = RedisStatus(store, bridge.keys, readonly=False)
+        session = replace(Session.at(store, bridge.keys, b"", status), jobs=bridge.jobs)
         self.calls = Calls(
-            bridge.jobs,
-            self.records,
-            Audit(store, bridge.keys),
-            {OrderRecordTools: RecordedOrders(self.records)},
+            session,
             lambda: Caller(name=self.caller, scopes=frozenset(Scope)),
             Rates(bridge.store(), bridge.keys),
             readonly=False,

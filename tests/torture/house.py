@@ -18,15 +18,12 @@ from broker_worker.gateway.link import LinkConfig
 from broker_worker.settings import WorkerSettings
 from mcp_frontend.callers import Caller
 from mcp_frontend.calls import Calls
-from mcp_frontend.order_records import RecordedOrders
 from mcp_frontend.rates import Rates
-from shared.audit import Audit
-from shared.contract import OPERATIONS, Scope, Toolset
-from shared.contract.order_records import OrderRecordTools
+from mcp_frontend.sessions import Session
+from mcp_frontend.status import RedisStatus
+from shared.contract import OPERATIONS, Scope
 from shared.contract.status import LinkState
 from shared.errors import BridgeError
-from shared.order_records import OrderRecords
-from shared.queue.client import JobClient
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 from simulated_gateway import GatewayConfig
@@ -134,13 +131,10 @@ class SimulatedHouse:
     def _frontend(self, name: str) -> Frontend:
         process = self.simulation.process(name)
         store = Store(self.redis.client(process))
-        jobs = JobClient(store, KEYS, SECRET)
-        records = OrderRecords(store, KEYS)
-        audit = Audit(store, KEYS)
-        handlers: dict[type[Toolset], Toolset] = {OrderRecordTools: RecordedOrders(records)}
-        calls = Calls(jobs, records, audit, handlers, _identify, Rates(store, KEYS), readonly=False)
-        process.create_task(jobs.run(), name="replies")
-        process.create_task(audit.keep(), name="audit")
+        session = Session.at(store, KEYS, SECRET, RedisStatus(store, KEYS, readonly=False))
+        calls = Calls(session, _identify, Rates(store, KEYS), readonly=False)
+        process.create_task(session.jobs.run(), name="replies")
+        process.create_task(session.audit.keep(), name="audit")
         return Frontend(process, calls)
 
     async def _work(self, worker: Worker) -> None:

@@ -72,10 +72,10 @@ async def test_every_metric_that_an_alert_names_exists_and_every_alert_says_what
     async with Bridge(metrics_port=port) as bridge:
         await bridge.call("get_positions")
         known = {name for name, *_ in await shown(port)}
-    frontend = FrontendMetrics("main", readonly=False)
+    frontend = FrontendMetrics(["main"], readonly=False)
     frontend.observe("get_positions", "OK", 0.1)
     sizes = Sizes(worker_running=True, trades=0, queries=0, orders_unknown=0)
-    text = frontend.text(sizes).decode()
+    text = frontend.text([sizes]).decode()
     known |= {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
     rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
     for rule in rules:
