@@ -41,11 +41,9 @@ class Endpoint:
 
 
 def _answer(body: str) -> dict[str, Any] | None:
-    """The structured answer in a JSON body or in the last event of a stream."""
-    events = [line.removeprefix("data:") for line in body.splitlines() if line.startswith("data:")]
+    """The structured answer in a JSON body; None for any other."""
     try:
-        message = json.loads(events[-1] if events else body)
-        result = message["result"]
+        result = json.loads(body)["result"]
         return None if result.get("isError") else cast("dict[str, Any]", result["structuredContent"])
     except (ValueError, KeyError, TypeError):
         return None

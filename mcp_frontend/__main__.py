@@ -8,6 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import cast
 
 from mcp_frontend import keys_command, logs
 from mcp_frontend.bootstrap import serve_http, serve_stdio
@@ -29,7 +32,16 @@ def main() -> None:
     if found := refusals(settings, over_http=not arguments.stdio):
         sys.exit("\n  ".join(["This frontend does not start:", *found]))
     logs.configure(settings.log_level)
-    asyncio.run(serve_stdio(settings) if arguments.stdio else serve_http(settings))
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(serve_stdio(settings) if arguments.stdio else serve_http(settings))
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The loop of uvloop where it can be had; it does not exist on Windows."""
+    try:
+        return cast("Callable[[], asyncio.AbstractEventLoop]", import_module("uvloop").new_event_loop)
+    except ModuleNotFoundError:
+        return None
 
 
 if __name__ == "__main__":

@@ -14,10 +14,13 @@ from typing import Any, cast
 
 import uvicorn
 from fastmcp import FastMCP
+from fastmcp.server.http import StarletteWithLifespan
 from mcp_types import INVALID_REQUEST, PARSE_ERROR
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mcp_frontend.answer_form import AnswerForm
 from mcp_frontend.settings import FrontendSettings
 
 log = logging.getLogger(__name__)
@@ -66,17 +69,35 @@ def _cleaned(body: bytes) -> bytes:
     return body
 
 
-def build_app(server: FastMCP[Any], settings: FrontendSettings) -> ASGIApp:
-    """The ASGI application: stateless, streaming, and closed to foreign Hosts and Origins."""
-    return server.http_app(
-        path=PATH,
-        stateless_http=True,
-        json_response=False,
-        middleware=[Middleware(CleanHttpErrors)],
-        host_origin_protection=True,
-        allowed_hosts=list(settings.allowed_hosts) or None,
-        allowed_origins=list(settings.allowed_origins) or None,
-    )
+def build_app(server: FastMCP[Any], settings: FrontendSettings, *, says_more: bool = False) -> ASGIApp:
+    """The ASGI application: stateless, and closed to foreign Hosts and Origins.
+
+    ``says_more``: the server's tools send messages beside their answers other than the progress they were asked for.
+    Ours do not.
+    """
+
+    def app(*, json_response: bool) -> StarletteWithLifespan:
+        return server.http_app(
+            path=PATH,
+            stateless_http=True,
+            json_response=json_response,
+            middleware=[Middleware(CleanHttpErrors)],
+            host_origin_protection=True,
+            allowed_hosts=list(settings.allowed_hosts) or None,
+            allowed_origins=list(settings.allowed_origins) or None,
+        )
+
+    if says_more:
+        return app(json_response=False)
+    return AnswerForm(PATH, streaming=app(json_response=False), plain=app(json_response=True))
+
+
+class _Protocol(HttpToolsProtocol):
+    """Uvicorn's fastest, but that spaces around a header's value are no part of it (RFC 9110, 5.5)."""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header."""
+        super().on_header(name, value.strip(b" \t"))
 
 
 class HttpServer(uvicorn.Server):
@@ -92,6 +113,7 @@ class HttpServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 cast("Any", app),
+                http=_Protocol,
                 log_config=None,
                 access_log=False,
                 lifespan="on",

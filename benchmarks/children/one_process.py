@@ -1,4 +1,7 @@
-"""What most servers of this kind are: FastMCP and ib_async in one process, the tool calling the library."""
+"""What most servers of this kind are: FastMCP and ib_async in one process, the tool calling the library.
+
+On what these two bring along: uvicorn with h11 and asyncio's own loop, whatever else is installed here.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,12 @@ async def main(gateway_port: str, port: str) -> None:
         }
 
     await server.run_http_async(
-        host="127.0.0.1", port=int(port), stateless_http=True, show_banner=False, log_level="error"
+        host="127.0.0.1",
+        port=int(port),
+        stateless_http=True,
+        show_banner=False,
+        log_level="error",
+        uvicorn_config={"http": "h11"},
     )
 
 

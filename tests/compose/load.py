@@ -39,11 +39,10 @@ class Load:
         except httpx2.HTTPError as error:
             self.lost.append(f"{tool}: {type(error).__name__} {error}")
             return None
-        events = [line.removeprefix("data:") for line in answer.text.splitlines() if line.startswith("data:")]
-        if answer.status_code != 200 or not events:
+        if answer.status_code != 200:
             self.lost.append(f"{tool}: HTTP {answer.status_code} {answer.text[:200]}")
             return None
-        result = json.loads(events[-1])["result"]
+        result = answer.json()["result"]
         if result.get("isError"):
             self.refused.append(result["content"][0]["text"])
             return None

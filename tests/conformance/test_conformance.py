@@ -50,7 +50,7 @@ class Called(Middleware):
 async def listening(server: FastMCP[Any]) -> AsyncIterator[str]:
     """The endpoint of a server behind our own app factory, until the block ends."""
     door = listen("127.0.0.1", 0)
-    app = build_app(server, FrontendSettings(job_signing_secret=SECRET))
+    app = build_app(server, FrontendSettings(job_signing_secret=SECRET), says_more=True)  # one of the tools logs
     http = HttpServer(app, grace=5)
     serving = asyncio.create_task(http.serve(sockets=[door]))
     try:

@@ -108,9 +108,7 @@ class House:
         if self.key is not None:
             headers["authorization"] = f"Bearer {self.key}"
         with urlopen(Request(self.endpoints[frontend], data=body, headers=headers), timeout=30) as response:
-            lines = response.read().decode().splitlines()
-        (data,) = [line.removeprefix("data: ") for line in lines if line.startswith("data: {")]
-        result = json.loads(data)["result"]
+            result = json.load(response)["result"]
         if result.get("isError"):
             return {"error": result["content"][0]["text"]}
         structured: Answer = result["structuredContent"]

@@ -91,23 +91,6 @@ async def test_redis_away_is_an_error_and_is_found_again() -> None:
 
 
 @pytest.mark.parametrize("generation", ["modern", "legacy"])
-async def test_a_client_that_disconnects_withdraws_what_is_still_queued(valkey: str, generation: str) -> None:
-    body = (modern_call if generation == "modern" else legacy_call)("get_positions", {})
-    headers = modern_headers("get_positions") if generation == "modern" else {}
-    async with stand_in_worker(valkey, slots=0) as worker, serve(valkey) as served:
-
-        async def queued(count: int) -> bool:
-            return await worker.store.count_between(worker.keys.queue, 0, scripts.CLAIMED) == count
-
-        async with httpx2.AsyncClient(verify=False) as http:
-            call = asyncio.create_task(http.post(served.endpoint, json=body, headers=HEADERS | headers))
-            await until(lambda: queued(1))
-            call.cancel()
-            await until(lambda: queued(0), seconds=2)
-        assert worker.envelopes == []
-
-
-@pytest.mark.parametrize("generation", ["modern", "legacy"])
 async def test_a_client_that_disconnects_does_not_undo_what_was_begun(valkey: str, generation: str) -> None:
     tool = "place_market_order"
     body = (modern_call if generation == "modern" else legacy_call)(tool, ARGUMENTS[tool])

@@ -11,7 +11,8 @@ from mcp_frontend.http import listen
 from mcp_frontend.settings import FrontendSettings
 from shared.settings import load, table
 from tests.conftest import free_port
-from tests.frontend.conftest import Served, legacy_call, serve
+from tests.frontend.conftest import Served, legacy_call, modern_call, modern_headers, serve
+from tests.frontend.standin import StandInWorker
 
 STATUS = legacy_call("get_status", {})
 
@@ -31,6 +32,11 @@ async def test_loopback_names_are_welcome(served: Served) -> None:
     for host in ("127.0.0.1", "localhost:8080", "[::1]"):
         assert (await served.post(STATUS, host=host)).status_code == 200
     assert (await served.post(STATUS, origin="http://localhost:6274")).status_code == 200
+
+
+async def test_spaces_around_a_headers_value_are_no_part_of_it(served: Served, worker: StandInWorker) -> None:
+    headers = modern_headers("get_positions") | {"mcp-name": "  get_positions \t"}
+    assert (await served.post(modern_call("get_positions", {}), **headers)).status_code == 200
 
 
 async def test_configured_hosts_and_origins_are_welcome_and_no_others(valkey: str) -> None:
