@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 
 import pytest
@@ -11,7 +13,7 @@ from mcp_frontend.http import listen
 from mcp_frontend.settings import FrontendSettings
 from shared.settings import load, table
 from tests.conftest import free_port
-from tests.frontend.conftest import Served, legacy_call, modern_call, modern_headers, serve
+from tests.frontend.conftest import HEADERS, Served, legacy_call, modern_call, modern_headers, serve
 from tests.frontend.standin import StandInWorker
 
 STATUS = legacy_call("get_status", {})
@@ -35,8 +37,15 @@ async def test_loopback_names_are_welcome(served: Served) -> None:
 
 
 async def test_spaces_around_a_headers_value_are_no_part_of_it(served: Served, worker: StandInWorker) -> None:
-    headers = modern_headers("get_positions") | {"mcp-name": "  get_positions \t"}
-    assert (await served.post(modern_call("get_positions", {}), **headers)).status_code == 200
+    body = json.dumps(modern_call("get_positions", {}))
+    headers = HEADERS | modern_headers("get_positions") | {"host": "localhost", "content-length": str(len(body))}
+    headers |= {"mcp-name": "  get_positions \t", "connection": "close"}  # more than a client's library would send
+    lines = ["POST /mcp HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", body]
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+    writer.write("\r\n".join(lines).encode())
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 "), answer
 
 
 async def test_configured_hosts_and_origins_are_welcome_and_no_others(valkey: str) -> None:
