@@ -88,6 +88,10 @@ class Keys:
         """Set of the keys of all orders with this content, sorted by when they were begun."""
         return self._name("orders-like", fingerprint)
 
+    def orders_at(self, place: str) -> str:
+        """Set of the keys of all orders in an account and contract, sorted by when they were begun or first seen."""
+        return self._name("orders-at", place)
+
     @property
     def orders_open(self) -> str:
         """Set of the keys of all orders begun and not known to be over."""

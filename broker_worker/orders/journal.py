@@ -105,6 +105,7 @@ class Journal(OrderRecords):
             keys=[
                 keys.order(key), keys.order_history(key), keys.lease, keys.sentinel, keys.orders_open,
                 keys.orders_unknown, keys.order_like(beginning.fingerprint), keys.audit_due,
+                keys.orders_at(beginning.place),
             ],
             args=[
                 beginning.holder, beginning.sentinel, beginning.deadline_ms, beginning.fingerprint, beginning.attempt,
@@ -137,7 +138,7 @@ class Journal(OrderRecords):
         outcome: bytes = await self._note(
             keys=[
                 keys.order(key), keys.order_history(key), keys.orders_open, keys.orders_unknown,
-                keys.lease, *(keys.order_named(name) for name in names),
+                keys.lease, keys.orders_at(place), *(keys.order_named(name) for name in names),
             ],
             args=[
                 key, stage.value, state.value, int(state.final), view, place, KEEP_MS,
@@ -215,12 +216,12 @@ class Journal(OrderRecords):
         restored: int = await self._restore(
             keys=[
                 keys.order(sent.key), keys.order_history(sent.key), keys.orders_open,
-                keys.order_like(fields["fingerprint"]), *names,
+                keys.order_like(fields["fingerprint"]), keys.orders_at(fields["place"]), *names,
             ],
             args=[
                 sent.key, event("restored", "Redis had lost the record; the worker's file had not"), KEEP_MS,
                 int(sent.at * 1000), end.state if end else "", json_text.dumps(view) if view else "",
-                int(end is not None and end.may_resubmit), *_pairs(fields),
+                int(end is not None and end.may_resubmit), int((sent.over_at or 0) * 1000), *_pairs(fields),
             ],
         )  # fmt: skip
         return restored == 1
@@ -241,6 +242,12 @@ class Journal(OrderRecords):
         """Every order begun and not known to be over."""
         stored = [await self.get(key) for key in sorted(await self._store.members(self._keys.orders_open))]
         return [order for order in stored if order is not None]
+
+    async def at(self, place: str) -> list[StoredOrder]:
+        """Every order known in an account and contract, over or not."""
+        keys = await self._store.members_since(self._keys.orders_at(place), 0)
+        rows = await self._store.hashes([self._keys.order(key) for key in keys])
+        return [StoredOrder(key, fields) for key, fields in zip(keys, rows, strict=True) if fields]
 
     async def name(self, key: str) -> str | None:
         """The client_order_id behind one of our orderRefs; None where it is no longer known."""

@@ -18,7 +18,7 @@ from broker_worker.orders.book import OrderBook
 from broker_worker.orders.journal import Begun, Journal
 from broker_worker.orders.record import OrderRecord
 from broker_worker.orders.recording import Recorder
-from broker_worker.orders.remembered import remembered, same_order
+from broker_worker.orders.remembered import names_it, remembered, same_order
 from broker_worker.orders.sending import STOPPED_SHORT, NotSent, Order, Sender, certainly_not_sent
 from broker_worker.orders.sent_file import SentFile
 from broker_worker.orders.terms import Intent
@@ -178,7 +178,7 @@ class Placer:
 
     async def _again(self, order: Order, known: StoredOrder) -> OrderResult:
         """The answer for a key that was used before."""
-        if known.fields.get("fingerprint", order.fingerprint) != order.fingerprint:
+        if not names_it(known, order):
             raise _other_order(order.client_order_id)
         record = self._book.by_ref(order.key)
         if known.stage is Stage.UNSENT and record is None:

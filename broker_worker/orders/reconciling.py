@@ -14,15 +14,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.journal import Journal
-from broker_worker.orders.record import OrderRecord
+from broker_worker.orders.position_evidence import PositionEvidence, Verdict
 from broker_worker.orders.recording import Recorder
 from broker_worker.orders.sent_file import KEEP_SECONDS, End, Sent, SentFile
 from broker_worker.positions import PositionBook
@@ -40,25 +37,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EXCHANGE_DAY = ZoneInfo("America/New_York")
-"""The gateway's lists of executions and completed orders begin at this zone's midnight."""
-STILL_ARRIVING = timedelta(minutes=5)
-"""After an order was begun: until then one not acknowledged may still be on its way, and a position proves nothing."""
-
-
 KEEP_MARGIN_MS = 24 * 3600 * 1000
 WIPED = "Redis was wiped or replaced"
 LOOK_SECONDS = 2.0
 """Between looks at whether this still is the Redis that was reconciled."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is to be said of an order."""
-
-    event: str
-    record: OrderRecord | None
-    """None where the order was certainly never sent."""
 
 
 class Reconciler:
@@ -79,6 +61,7 @@ class Reconciler:
         self._sent_file = sent_file
         self._recorder = recorder
         self._audit = audit
+        self._evidence = PositionEvidence(book, positions, journal)
         self.sentinel = ""
         """Identity of the Redis that was last reconciled; orders are begun in no other."""
         self.begun = 0
@@ -87,8 +70,6 @@ class Reconciler:
         """Counts reconciliations: an order on its way while one began must not go out, it may have been judged."""
         self.on_their_way: set[str] = set()
         """The keys of orders that are passing the last steps now."""
-        self._look_again: datetime | None = None
-        """When an order that cannot be judged yet can be."""
         self._one_at_a_time = asyncio.Lock()
         self._anew = asyncio.Lock()
 
@@ -109,8 +90,8 @@ class Reconciler:
         found_id, found_begun = await self._journal.identity()
         if found_id != known_id or found_begun < known_begun:
             return WIPED
-        if self._look_again is not None and clock.now() >= self._look_again:
-            self._look_again = None
+        if self._evidence.look_again is not None and clock.now() >= self._evidence.look_again:
+            self._evidence.look_again = None
             return "what was still on its way has arrived by now, or never will"
         adrift = self._unattended(await self._journal.adrift())
         if adrift and (still := adrift & self._unattended(await self._journal.adrift())):
@@ -158,8 +139,19 @@ class Reconciler:
             await self._restore(rows.values())
         else:
             await self._clear(rows)
+        absent: list[StoredOrder] = []
         for stored in await self._journal.open_orders():
-            await self._settle(stored, proven_absent=stored.key not in rows and self._file_remembers(stored))
+            record = self._book.by_ref(stored.key)
+            if record is None and not stored.key.startswith(REF_PREFIX):
+                await self._journal.drop(stored.key)  # somebody else's; the gateway's list is the truth about it
+            elif record is not None and not record.lost:
+                await self._settle(stored, Verdict("adopted", record))
+            elif stored.stage is Stage.SENDING and stored.key not in rows and self._file_remembers(stored):
+                await self._settle(stored, Verdict("never sent", None))
+            else:
+                absent.append(stored)
+        for stored, verdict in await self._evidence.judge(absent):
+            await self._settle(stored, verdict)
         await self._complete_audit()
         epoch = await self._sent_file.newest_epoch()
         self.sentinel, self.begun = await self._journal.identify(begun=max(known_begun, self.begun), epoch=epoch)
@@ -197,18 +189,9 @@ class Reconciler:
         recent = stored.number("begun_ms") > (clock.now().timestamp() - KEEP_SECONDS) * 1000 + KEEP_MARGIN_MS
         return recent and stored.fields.get("file") == self._sent_file.id
 
-    async def _settle(self, stored: StoredOrder, *, proven_absent: bool) -> None:
-        """One order that is not known to be over."""
-        record = self._book.by_ref(stored.key)
-        if record is None and not stored.key.startswith(REF_PREFIX):
-            return await self._journal.drop(stored.key)  # somebody else's; the gateway's list is the truth about it
+    async def _settle(self, stored: StoredOrder, verdict: Verdict) -> None:
+        """Say what became of an order that was not known to be over."""
         before = stored.fields.get("state")
-        if record is not None and not record.lost:
-            verdict = Verdict("adopted", record)
-        elif stored.stage is Stage.SENDING and proven_absent:
-            verdict = Verdict("never sent", None)
-        else:
-            verdict = self._absent(stored)
         if verdict.record is None:
             why = "neither the local file nor the gateway knows it"
             await self._recorder.unsent(stored.key, why, stored.fields.get("attempt", ""), Stage.UNSENT)
@@ -217,36 +200,6 @@ class Reconciler:
             await self._recorder.record(verdict.record, verdict.event if _news(before, verdict) else None)
         if _news(before, verdict) and (before != OrderState.UNKNOWN or verdict.record is None):
             await self._note(stored, verdict)  # of one that was unknown and is found, the recorder tells
-        return None
-
-    def _absent(self, stored: StoredOrder) -> Verdict:
-        """The gateway shows no trace: too old for its lists, or lost."""
-        record = self._book.by_ref(stored.key) or rebuilt(stored)
-        begun = datetime.fromtimestamp(stored.number("begun_ms") / 1000, EXCHANGE_DAY)
-        now = clock.now().astimezone(EXCHANGE_DAY)
-        if begun.date() < now.date() and not record.perm_ids and now < begun + STILL_ARRIVING:
-            self._look_again = min(self._look_again or datetime.max.replace(tzinfo=UTC), begun + STILL_ARRIVING)
-        elif begun.date() < now.date() and self._alone(record, stored):
-            before = Decimal(stored.fields.get("position_before", "0"))
-            moved = self._positions.quantity(record.account, record.con_id) - before
-            signed = record.quantity if record.action == "BUY" else -record.quantity
-            if moved == signed:
-                record.note_filled(record.quantity, None)
-                record.note_status("Filled")
-                return Verdict("filled, by the evidence of the position", record)
-            if moved == record.filled * (1 if record.action == "BUY" else -1):
-                record.note_status("Cancelled")
-                record.refusal = "it ended on an earlier day; the position shows no further fill"
-                return Verdict("over, by the evidence of the position", record)
-        record.lost = True
-        return Verdict("lost sight of", record)
-
-    def _alone(self, record: OrderRecord, stored: StoredOrder) -> bool:
-        """Whether no other order known touched the same account and contract: else positions prove nothing."""
-        return not any(
-            other.ref != stored.key and other.account == record.account and other.con_id == record.con_id
-            for other in self._book
-        )
 
     async def _note(self, stored: StoredOrder, verdict: Verdict) -> None:
         state = verdict.record.state.value if verdict.record is not None else "EXPIRED"
@@ -295,30 +248,3 @@ def _end_of(stored: StoredOrder) -> End | None:
 def _news(before: str | None, verdict: Verdict) -> bool:
     """Whether the verdict says more than the record already did."""
     return verdict.record is None or verdict.record.state.value != before
-
-
-def rebuilt(stored: StoredOrder) -> OrderRecord:
-    """An order as its record describes it, for one the gateway no longer shows."""
-    order = json.loads(stored.fields.get("order", "{}"), parse_float=Decimal, parse_int=Decimal)
-    view = json.loads(stored.view or "{}", parse_float=Decimal)
-    record = OrderRecord(
-        ref=stored.key,
-        account=order.get("account", ""),
-        con_id=int(order.get("con_id", 0)),
-        symbol=stored.fields.get("symbol", ""),
-        sec_type=stored.fields.get("sec_type", ""),
-        currency=stored.fields.get("currency", ""),
-        action=order.get("action", ""),
-        order_type=order.get("order_type", ""),
-        quantity=order.get("quantity", Decimal(0)),
-        limit_price=order.get("limit_price"),
-        stop_price=order.get("stop_price"),
-        tif=order.get("tif", ""),
-        outside_rth=bool(order.get("outside_rth", False)),
-    )
-    record.order_id = view.get("order_id")
-    if view.get("perm_id"):
-        record.perm_ids.add(view["perm_id"])
-    record.filled = Decimal(view.get("filled") or 0)
-    record.average = Decimal(view["avg_fill_price"]) if view.get("avg_fill_price") else None
-    return record

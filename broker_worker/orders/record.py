@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from shared import clock
 from shared.contract.orders import OrderState
+from shared.order_records import REF_PREFIX, StoredOrder, foreign_key
 
 _BY_STATUS = {
     "PendingSubmit": OrderState.PENDING,
@@ -85,6 +87,18 @@ class OrderRecord:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
+    def key(self) -> str | None:
+        """Of its record: its orderRef if it is ours, else its permanent id, where it has one yet."""
+        if self.ref.startswith(REF_PREFIX):
+            return self.ref
+        return foreign_key(self.perm_id) if self.perm_id is not None else None
+
+    @property
+    def place(self) -> str:
+        """Account and contract, which one order of unknown fate blocks."""
+        return f"{self.account}|{self.con_id}"
+
+    @property
     def perm_id(self) -> int | None:
         """The newest permanent id."""
         return max(self.perm_ids, default=None)
@@ -150,3 +164,38 @@ class OrderRecord:
         self.seen = clock.now()
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+_TERMS = ("account", "con_id", "symbol", "currency", "action", "order_type", "quantity", "limit_price", "stop_price")
+
+
+def rebuilt(stored: StoredOrder) -> OrderRecord:
+    """An order as its record describes it, for one the gateway no longer shows: as last shown, else as asked for."""
+    order = json.loads(stored.fields.get("order", "{}"), parse_float=Decimal, parse_int=Decimal)
+    view = json.loads(stored.view or "{}", parse_float=Decimal)
+    terms = order | {name: view[name] for name in _TERMS if view.get(name)}
+    record = OrderRecord(
+        ref=stored.key,
+        account=terms.get("account", ""),
+        con_id=int(terms.get("con_id", 0)),
+        symbol=terms.get("symbol") or stored.fields.get("symbol", ""),
+        sec_type=stored.fields.get("sec_type", ""),
+        currency=terms.get("currency") or stored.fields.get("currency", ""),
+        action=terms.get("action", ""),
+        order_type=terms.get("order_type", ""),
+        quantity=Decimal(terms.get("quantity", 0)),
+        limit_price=_price(terms.get("limit_price")),
+        stop_price=_price(terms.get("stop_price")),
+        tif=terms.get("tif", ""),
+        outside_rth=bool(terms.get("outside_rth", False)),
+    )
+    record.order_id = view.get("order_id")
+    if view.get("perm_id"):
+        record.perm_ids.add(view["perm_id"])
+    record.filled = Decimal(view.get("filled") or 0)
+    record.average = _price(view.get("avg_fill_price"))
+    return record
+
+
+def _price(value: Decimal | int | None) -> Decimal | None:
+    return Decimal(value) if value else None

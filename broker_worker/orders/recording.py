@@ -16,7 +16,7 @@ from broker_worker.orders.sent_file import End, SentFile
 from shared import json_text
 from shared.audit import Audit, Decision
 from shared.contract.orders import OrderState
-from shared.order_records import REF_PREFIX, Stage, foreign_key
+from shared.order_records import REF_PREFIX, Stage
 from shared.redis_store import RedisAway
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Recorder:
 
     async def record(self, record: OrderRecord, what: str | None) -> bool:
         """Write what is known of an order now; False where a person has resolved it."""
-        key = key_of(record)
+        key = record.key
         if key is None:
             return True
         before = self._shown.get(key, "")
@@ -75,7 +75,7 @@ class Recorder:
                 state=record.state,
                 view=view,
                 may_resubmit=answers.may_resubmit(record),
-                place=f"{record.account}|{record.con_id}",
+                place=record.place,
                 names=answers.names(record),
                 what=said,
                 detail=record.refusal,
@@ -110,7 +110,7 @@ class Recorder:
 
     async def complete(self, record: OrderRecord) -> None:
         """Add what the record knows and the gateway no longer says: of an order that is over, number and reason."""
-        key = key_of(record)
+        key = record.key
         if key is None or key in self._shown or record.order_id is not None:
             return
         stored = await self._journal.get(key)
@@ -157,7 +157,7 @@ class Recorder:
     async def drop_resolved(self) -> None:
         """Forget what the gateway shows no trace of and a person has settled; its record tells the rest."""
         for record in [record for record in self._book if record.lost]:
-            key = key_of(record)
+            key = record.key
             stored = await self._journal.get(key) if key is not None else None
             if stored is not None and stored.stage is Stage.RESOLVED:
                 self._book.drop(record)
@@ -174,15 +174,8 @@ class Recorder:
 
     def forget(self) -> None:
         """Drop what is remembered of orders the book no longer has."""
-        known = {key for record in self._book if (key := key_of(record)) is not None}
+        known = {key for record in self._book if (key := record.key) is not None}
         self._shown = {key: gist for key, gist in self._shown.items() if key in known}
-
-
-def key_of(record: OrderRecord) -> str | None:
-    """The key of an order's record: its orderRef if it is ours, else its permanent id, where it has one yet."""
-    if record.ref.startswith(REF_PREFIX):
-        return record.ref
-    return foreign_key(record.perm_id) if record.perm_id is not None else None
 
 
 def _gist(record: OrderRecord) -> str:

@@ -13,7 +13,7 @@ end
 """
 
 BEGIN: Final = """
--- KEYS order, history, lease, sentinel, open, unknown, like, audit due
+-- KEYS order, history, lease, sentinel, open, unknown, like, audit due, at its place
 -- ARGV holder, sentinel, deadline ms, fingerprint, attempt, key, account and contract, duplicate window ms,
 --      key it may repeat, prefix of order keys, event, event where held, keep ms, least count, why where held,
 --      then fields and values
@@ -67,6 +67,9 @@ redis.call('PERSIST', KEYS[2])
 redis.call('SADD', KEYS[5], ARGV[6])
 redis.call('ZADD', KEYS[7], now, ARGV[6])
 redis.call('PEXPIRE', KEYS[7], ARGV[13])
+redis.call('ZADD', KEYS[9], now, ARGV[6])
+redis.call('ZREMRANGEBYSCORE', KEYS[9], 0, now - ARGV[13])
+redis.call('PEXPIRE', KEYS[9], ARGV[13])
 redis.call('HSET', KEYS[8], ARGV[6], ARGV[5])
 return {'NEW', tostring(redis.call('HINCRBY', KEYS[4], 'begun', 1))}
 """
@@ -74,7 +77,7 @@ return {'NEW', tostring(redis.call('HINCRBY', KEYS[4], 'begun', 1))}
 NOTE: Final = (
     _LEADS
     + """
--- KEYS order, history, open, unknown, lease, then the sets of its names
+-- KEYS order, history, open, unknown, lease, at its place, then the sets of its names
 -- ARGV key, stage, state, is it over, view, account and contract, keep ms, event or '', may it be resubmitted, worker
 if fenced(KEYS[5], ARGV[10]) then return 'NOT_LEADER' end
 local stage = redis.call('HGET', KEYS[1], 'stage')
@@ -87,11 +90,21 @@ if ARGV[3] == 'UNKNOWN' then
 else
   found = redis.call('HDEL', KEYS[4], ARGV[1])
 end
-for i = 6, #KEYS do redis.call('SADD', KEYS[i], ARGV[1]) end
-if ARGV[4] == '1' then redis.call('SREM', KEYS[3], ARGV[1]) else redis.call('SADD', KEYS[3], ARGV[1]) end
+for i = 7, #KEYS do redis.call('SADD', KEYS[i], ARGV[1]) end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[6], 'NX', now, ARGV[1])
+redis.call('PEXPIRE', KEYS[6], ARGV[7])
+if ARGV[4] == '1' then
+  redis.call('SREM', KEYS[3], ARGV[1])
+  redis.call('HSETNX', KEYS[1], 'over_ms', now)
+else
+  redis.call('SADD', KEYS[3], ARGV[1])
+  redis.call('HDEL', KEYS[1], 'over_ms')
+end
 -- Kept for so long after the end, and for ever before it.
 for i = 1, #KEYS do
-  if i < 3 or i > 5 then
+  if i < 3 or i > 6 then
     if ARGV[4] == '1' then redis.call('PEXPIRE', KEYS[i], ARGV[7]) else redis.call('PERSIST', KEYS[i]) end
   end
 end
@@ -137,14 +150,16 @@ return found
 """
 
 RESTORE: Final = """
--- KEYS order, history, open, like, then the sets of its names
--- ARGV key, event, keep ms, begun ms, its state or '' where it may not be over, view, may it be resubmitted,
+-- KEYS order, history, open, like, at its place, then the sets of its names
+-- ARGV key, event, keep ms, begun ms, its state or '' where it may not be over, view, may it be resubmitted, over ms,
 --      then fields and values
 -- Redis forgot the order; the file did not.
 local function remember()
-  redis.call('HSET', KEYS[1], 'begun_ms', ARGV[4], unpack(ARGV, 8))
-  redis.call('ZADD', KEYS[4], ARGV[4], ARGV[1])
-  redis.call('PEXPIRE', KEYS[4], ARGV[3])
+  redis.call('HSET', KEYS[1], 'begun_ms', ARGV[4], unpack(ARGV, 9))
+  for i = 4, 5 do
+    redis.call('ZADD', KEYS[i], ARGV[4], ARGV[1])
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  end
 end
 local stage = redis.call('HGET', KEYS[1], 'stage')
 local begun = redis.call('HEXISTS', KEYS[1], 'fingerprint') == 1
@@ -162,10 +177,11 @@ if ARGV[5] == '' then
   redis.call('PERSIST', KEYS[2])
   return 1
 end
-redis.call('HSET', KEYS[1], 'stage', 'KNOWN', 'state', ARGV[5], 'view', ARGV[6], 'may_resubmit', ARGV[7])
+redis.call('HSET', KEYS[1], 'stage', 'KNOWN', 'state', ARGV[5], 'view', ARGV[6], 'may_resubmit', ARGV[7],
+  'over_ms', ARGV[8])
 for i = 1, #KEYS do
-  if i > 4 then redis.call('SADD', KEYS[i], ARGV[1]) end
-  if i < 3 or i > 4 then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+  if i > 5 then redis.call('SADD', KEYS[i], ARGV[1]) end
+  if i < 3 or i > 5 then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
 end
 return 1
 """

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from broker_worker.orders.reconciling import EXCHANGE_DAY
+from broker_worker.orders.position_evidence import EXCHANGE_DAY
 from shared.order_records import order_key
 from tests.end_to_end.processes import until
 

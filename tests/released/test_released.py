@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from broker_worker.orders.reconciling import rebuilt
+from broker_worker.orders.record import rebuilt
 from broker_worker.orders.remembered import remembered
 from broker_worker.orders.sent_file import SentFile
 from shared.contract.order_records import OrderDetail, OrderEvent

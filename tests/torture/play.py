@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from broker_worker import fail_points
-from broker_worker.orders.reconciling import EXCHANGE_DAY, STILL_ARRIVING
+from broker_worker.orders.position_evidence import EXCHANGE_DAY, STILL_ARRIVING
 
 from . import verdict
 from .house import SimulatedHouse

@@ -13,7 +13,7 @@ from typing import Any
 
 from fakeredis import FakeRedis
 
-from broker_worker.orders.reconciling import EXCHANGE_DAY
+from broker_worker.orders.position_evidence import EXCHANGE_DAY
 from shared.order_records import REF_PREFIX, order_key
 from tests.orders import invariant
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from broker_worker.orders import placing
-from broker_worker.orders.reconciling import EXCHANGE_DAY
+from broker_worker.orders.position_evidence import EXCHANGE_DAY
 from shared import clock
 from shared.contract.orders import OrderResult, OrderState
 from shared.errors import InvalidArgument, Unavailable
