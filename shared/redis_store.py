@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionBroke
 
+from shared import clock
 from shared.redis_line import Line, sha_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ _ANSWER_SECONDS = 5
 """Longest wait for any command's answer; a blocking pop's begins when its own wait is over."""
 _AGAIN_SECONDS = 0.05
 """Before a command whose connection broke is sent once more."""
+
+_NEVER = float("-inf")
 
 _FOR_NOW = (BusyLoadingError, OutOfMemoryError, ReadOnlyError)
 _FOR_NOW_WORDS = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "OOM", "READONLY")
@@ -142,6 +145,7 @@ class Store:
     def __init__(self, redis: Any) -> None:
         self._redis = redis
         self._lines: list[Line] = []
+        self._heard_at = _NEVER
 
     @classmethod
     def at(cls, url: str) -> Store:
@@ -171,19 +175,28 @@ class Store:
 
         With ``own_line`` its calls go one after the other through a connection kept for it.
         """
-        if own_line:
-            line, sha = self._line(), sha_of(text)
-            return Script(lambda keys, args: line.script(text, sha, keys, args), repeatable=repeatable)
+        line, sha = self._line() if own_line else None, sha_of(text)
         pooled = self._redis.register_script(text)
-        return Script(lambda keys, args: pooled(keys=keys, args=args), repeatable=repeatable)
+
+        async def run(keys: Sequence[str], args: Sequence[Value]) -> Any:
+            try:
+                answer = await (pooled(keys=keys, args=args) if line is None else line.script(text, sha, keys, args))
+            except BaseException:
+                self._heard_at = _NEVER
+                raise
+            self._heard_at = clock.monotonic()
+            return answer
+
+        return Script(run, repeatable=repeatable)
 
     def waiting_list(self, key: str) -> WaitingList:
         """A list to wait on, with a connection of its own."""
         return WaitingList(self._line(), key)
 
-    async def ping(self) -> None:
-        """Return if Redis answers."""
-        await _do(self._redis.ping)
+    async def ping(self, *, unless_heard_within: float = 0.0) -> None:
+        """Return if Redis answers, or has answered a script just before."""
+        if clock.monotonic() - self._heard_at >= unless_heard_within:
+            await _do(self._redis.ping)
 
     async def get(self, key: str) -> bytes | None:
         """The value of a key."""

@@ -33,6 +33,8 @@ _LAST_WORD_SECONDS = 0.5
 """For asking Redis, once nobody waits any more, what became of a job."""
 _REACH_SECONDS = 2.0
 """For Redis to answer before an order is handed over."""
+_REACHED_SECONDS = 0.1
+"""How long its last answer counts as one."""
 _KEEP_EXTRA_MS = 30_000
 """How long a job outlives its deadline in Redis, so that a new worker can still account for it."""
 
@@ -191,10 +193,10 @@ class JobClient:
             raise Busy("this caller already has too many calls waiting")
 
     async def _reach(self) -> None:
-        """Return if Redis answers: an absence noticed before the order leaves proves that it never did."""
+        """Return if Redis answers, or just did: an absence noticed before the order leaves proves that it never did."""
         try:
             async with asyncio.timeout(_REACH_SECONDS):
-                await self._store.ping()
+                await self._store.ping(unless_heard_within=_REACHED_SECONDS)
         except (RedisAway, TimeoutError) as error:
             raise QueueDown("Redis cannot be reached; the order was not handed over") from error
 
