@@ -11,7 +11,7 @@ from broker_worker.bootstrap import serve
 from broker_worker.doctor import report as doctor
 from broker_worker.replaying import command as replaying
 from broker_worker.settings import WorkerSettings
-from shared import logs
+from shared import logs, traces
 from shared.settings import load
 
 
@@ -30,6 +30,8 @@ def main() -> None:
     logging.getLogger("ib_async.Decoder").setLevel(logging.ERROR)
     if settings.unsafe:
         sys.exit(f"The worker does not start: {settings.unsafe}")
+    if settings.traces:
+        traces.start("ibkr-bridge-worker", settings.gateway_session)
     asyncio.run(serve(settings))
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from broker_worker import fail_points
 from broker_worker.durability import DurabilityWatch
-from shared import clock, logs
+from shared import clock, logs, traces
 from shared.audit import Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
 from shared.contract.orders import NEVER_SENT, OrderState, order_answer, refused
@@ -79,7 +79,7 @@ class JobRunner:
         try:
             envelope = unseal(job.body, job.signature, self._policy.secret)
             logs.CALL.set({"request_id": envelope.request_id, "caller": envelope.caller})  # for the job's own task
-            result = await self._answer(envelope, job)
+            result = await self._traced(envelope, job)
             answer, outcome, served = result_text(result), str(vars(result).get("state") or "ok"), True
             share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
         except BridgeError as error:
@@ -99,6 +99,16 @@ class JobRunner:
             fail_points.reach("answered")
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
         return Done(answer, envelope.reply_to if envelope else None, share, share_ms, decision)
+
+    async def _traced(self, envelope: Envelope, job: Job) -> BaseModel:
+        """The answer, under a span that continues the frontend's where traces are on."""
+        who = {"request_id": envelope.request_id, "caller": envelope.caller}
+        with traces.span(f"job {envelope.operation[:60]}", "consumer", envelope.traceparent, **who):
+            try:
+                return await self._answer(envelope, job)
+            except BridgeError as error:
+                traces.note(outcome=error.code)
+                raise
 
     async def _answer(self, envelope: Envelope, job: Job) -> BaseModel:
         operation = self._permitted(envelope, job)

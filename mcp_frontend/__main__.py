@@ -16,6 +16,7 @@ from mcp_frontend import keys_command, logs
 from mcp_frontend.bootstrap import serve_http, serve_stdio
 from mcp_frontend.exposure import refusals
 from mcp_frontend.settings import FrontendSettings
+from shared import traces
 from shared.settings import load
 
 
@@ -32,6 +33,8 @@ def main() -> None:
     if found := refusals(settings, over_http=not arguments.stdio):
         sys.exit("\n  ".join(["This frontend does not start:", *found]))
     logs.configure(settings.log_level)
+    if settings.traces:
+        traces.start("ibkr-bridge-frontend", settings.gateway_session)
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(serve_stdio(settings) if arguments.stdio else serve_http(settings))
 

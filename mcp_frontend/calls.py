@@ -21,7 +21,7 @@ from mcp_frontend.decisions import OrderCall
 from mcp_frontend.errors import seen_by_client
 from mcp_frontend.rates import Rates
 from mcp_frontend.sessions import Choose, Session
-from shared import json_text, logs
+from shared import json_text, logs, traces
 from shared.contract import Call, Effect, Operation
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
@@ -104,6 +104,7 @@ class Calls:
         finally:
             seconds = time.monotonic() - started
             self._observe(operation.name, outcome, seconds)
+            traces.note(request_id=request_id, caller=caller, outcome=outcome)
             log.info(
                 "%s %s",
                 operation.name,

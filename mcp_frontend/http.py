@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mcp_frontend.answer_form import AnswerForm
 from mcp_frontend.settings import FrontendSettings
+from mcp_frontend.tracing import HttpSpans
 
 log = logging.getLogger(__name__)
 
@@ -87,9 +88,9 @@ def build_app(server: FastMCP[Any], settings: FrontendSettings, *, says_more: bo
             allowed_origins=list(settings.allowed_origins) or None,
         )
 
-    if says_more:
-        return app(json_response=False)
-    return AnswerForm(PATH, streaming=app(json_response=False), plain=app(json_response=True))
+    streaming = app(json_response=False)
+    answers = streaming if says_more else AnswerForm(PATH, streaming=streaming, plain=app(json_response=True))
+    return HttpSpans(answers) if settings.traces else answers
 
 
 class _Protocol(HttpToolsProtocol):

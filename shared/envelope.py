@@ -27,6 +27,9 @@ MAX_BODY = 64 * 1024
 """Characters of a body; no tool needs a tenth of it."""
 
 
+_UNTRACED: Final = {"traceparent"}
+
+
 class Envelope(BaseModel):
     """Everything the worker needs to know of a call."""
 
@@ -49,6 +52,8 @@ class Envelope(BaseModel):
     request_id: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
     reply_to: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
     """Name of the frontend process that waits; its reply channel derives from it."""
+    traceparent: str = Field(default="", max_length=128)
+    """The frontend's span where traces are on (W3C); left out where they are off, so that older workers read it."""
 
     @property
     def deadline(self) -> datetime:
@@ -58,7 +63,7 @@ class Envelope(BaseModel):
 
 def seal(envelope: Envelope, secret: bytes) -> tuple[str, str]:
     """The body and its signature; without a secret the signature is empty."""
-    body = envelope.model_dump_json()
+    body = envelope.model_dump_json(exclude=None if envelope.traceparent else _UNTRACED)
     return body, _sign(body, secret)
 
 

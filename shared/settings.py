@@ -69,6 +69,10 @@ class BridgeSettings(BaseSettings):
         description="paper or live. The worker chooses the port by it, and the accounts must fit; "
         "live without authentication starts neither process.",
     )
+    traces: Switch = Field(
+        default=False,
+        description="Send OpenTelemetry traces, as the OTEL_* variables say; needs requirements-traces.lock.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="What is logged.")
 
 

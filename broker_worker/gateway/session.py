@@ -14,6 +14,7 @@ from broker_worker.gateway.callbacks import Callbacks
 from broker_worker.gateway.errors import RequestRefused, as_bridge_error
 from broker_worker.gateway.requests import Requests
 from broker_worker.gateway.waiting import IMPATIENT, Patience
+from shared import traces
 from shared.errors import BridgeError, GatewayUnavailable, TimedOut
 
 log = logging.getLogger(__name__)
@@ -130,8 +131,9 @@ class Session:
             place, wait = self._budget.expected(lane)
             await patience.wait_for("a turn at the gateway", place=place, seconds=wait)
         try:
-            async with asyncio.timeout(seconds):
-                await self._budget.acquire(lane)
+            with traces.span("gateway message", lane=lane.name.lower()):
+                async with asyncio.timeout(seconds):
+                    await self._budget.acquire(lane)
         except TimeoutError:
             raise TimedOut("the gateway's message budget was used up by others", retry="after 2 s") from None
         if not self.alive:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from shared import traces
 from shared.contract import Call, Effect, Operation
 from shared.envelope import VERSION, Envelope, seal
 from shared.errors import BridgeError, Busy, OrderUnresolved, QueueDown, TimedOut, WorkerDown
@@ -150,6 +151,7 @@ class JobClient:
             deadline_ms=int(call.deadline.timestamp() * 1000),
             request_id=call.request_id,
             reply_to=self.name,
+            traceparent=traces.carried(),
         )
         body, signature = seal(envelope, self._secret)
         now = int(time.time() * 1000)

@@ -23,8 +23,16 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")],
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FROM_OUTSIDE = {"SECRETS_DIR", "TWOFA_TIMEOUT_ACTION"}
-"""Not settings: a folder of settings, and a variable of IB Gateway's image."""
+FROM_OUTSIDE = {
+    "SECRETS_DIR",
+    "TWOFA_TIMEOUT_ACTION",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
+}
+"""Not settings: a folder of settings, a variable of IB Gateway's image, and OpenTelemetry's own."""
 ENDPOINT = "http://127.0.0.1:8080/mcp"
 
 
