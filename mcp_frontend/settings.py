@@ -123,7 +123,7 @@ class FrontendSettings(BridgeSettings):
         default=0.0,
         ge=0,
         le=60,
-        description="How long it serves on before that, with /livez and /readyz at 503, so that a balancer sees it.",
+        description="How long it serves on before that, with /healthz and /readyz at 503, so that a balancer sees it.",
     )
 
     @property

@@ -65,6 +65,12 @@ def test_each_process_starts_with_what_it_is_given(
         assert PODS[pod]["terminationGracePeriodSeconds"] > longest
 
 
+def test_a_frontend_that_drains_gets_no_more_calls_and_is_not_killed_for_it() -> None:
+    (frontend,) = PODS["mcp-frontend"]["containers"]
+    asked = {kind: frontend[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")}
+    assert asked == {"startup": "/livez", "readiness": "/healthz", "liveness": "/livez"}
+
+
 @pytest.mark.parametrize("pod", OURS)
 def test_our_pods_are_hardened_as_the_containers_of_compose_are(pod: str) -> None:
     spec = PODS[pod]

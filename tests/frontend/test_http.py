@@ -21,7 +21,7 @@ STATUS = legacy_call("get_status", {})
 
 async def test_a_foreign_host_is_refused_everywhere(served: Served) -> None:
     assert (await served.post(STATUS, host="evil.example")).status_code == 421
-    for path in ("/livez", "/readyz"):
+    for path in ("/livez", "/healthz", "/readyz"):
         assert (await served.get(path, host="evil.example")).status_code == 421
 
 
@@ -58,7 +58,8 @@ async def test_configured_hosts_and_origins_are_welcome_and_no_others(valkey: st
 
 async def test_the_start_waits_for_nobody() -> None:
     async with serve(f"redis://127.0.0.1:{free_port()}/0") as served:
-        assert (await served.get("/livez")).status_code == 200
+        for path in ("/livez", "/healthz"):
+            assert (await served.get(path)).status_code == 200
         response = await served.get("/readyz")
         assert (response.status_code, response.json()["reason"]) == (503, "Redis cannot be reached")
 

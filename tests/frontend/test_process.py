@@ -103,11 +103,12 @@ async def test_told_to_stop_it_says_so_first_and_still_serves(valkey: str, worke
             return (await says("/livez"))[0] == 200
 
         async def stopping() -> bool:
-            return await says("/livez") == (503, "stopping") == await says("/readyz")
+            return await says("/readyz") == (503, "stopping") and (await says("/healthz"))[0] == 503
 
         await until(alive, 30)
         process.send_signal(signal.SIGTERM)
         await until(stopping)
+        assert (await says("/livez"))[0] == 200, "whatever restarts dead processes must let this one drain"
         async with httpx2.AsyncClient() as newcomer:  # on a connection of its own
             answer = await newcomer.post(f"{url}/mcp", json=legacy_call("get_positions", {}), headers=HEADERS)
         assert '"count":1' in answer.text
