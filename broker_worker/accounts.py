@@ -10,6 +10,7 @@ from typing import cast
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.link import GatewayLink
+from broker_worker.gateway.requests import Wanted
 from broker_worker.positions import PositionBook
 from broker_worker.single_flight import FreshFlight
 from shared import clock
@@ -104,7 +105,7 @@ class AccountDesk(AccountTools):
         session = self._link.session
         holdings = await self._positions.valued(session, accounts_meant(self._link, call, account))
         rows = [holding.as_position() for holding in holdings]
-        return Listing[Position].page(rows, cursor=cursor, as_of=clock.now())
+        return Listing[Position].page(rows, cursor=cursor, as_of=clock.now(), note=self._positions.missing)
 
     async def get_pnl(
         self, call: Call, account: str | None = None, con_id: int | None = None, cursor: str | None = None
@@ -128,7 +129,7 @@ class AccountDesk(AccountTools):
             )
             for profit in profits
         ]
-        note = None if rows or con_id is None else f"con_id {con_id} is not held"
+        note = self._positions.missing or (None if rows or con_id is None else f"con_id {con_id} is not held")
         return ProfitAndLoss(
             items=page.items,
             count=page.count,
@@ -156,7 +157,7 @@ class AccountDesk(AccountTools):
             session.client.reqAccountSummary(request, "All", TAGS)
 
         try:
-            return cast("list[Row]", await session.ask(Lane.ACCOUNT, 6.0, send))
+            return cast("list[Row]", await session.ask(Wanted.ACCOUNT_VALUES, Lane.ACCOUNT, 6.0, send))
         finally:
             if used and session.alive:
                 await session.tell(Lane.ACCOUNT, lambda: session.client.cancelAccountSummary(used[0]))

@@ -11,6 +11,7 @@ from broker_worker.contracts import ContractBook, Listed
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.link import GatewayLink
+from broker_worker.gateway.requests import Wanted
 from broker_worker.gateway.waiting import Patience
 from broker_worker.market_data.chains import as_date
 from broker_worker.single_flight import SingleFlight
@@ -58,6 +59,7 @@ class ContractDesk(ContractTools):
         session = self._link.session
         try:
             found = await session.ask(
+                Wanted.SYMBOLS,
                 Lane.QUOTE,
                 SECONDS,
                 lambda request: session.client.reqMatchingSymbols(request, pattern),

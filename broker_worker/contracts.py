@@ -18,6 +18,7 @@ from broker_worker.cache_file import CacheFile
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact, wire_number
 from broker_worker.gateway.link import GatewayLink
+from broker_worker.gateway.requests import Wanted
 from broker_worker.gateway.waiting import IMPATIENT, Patience
 from broker_worker.single_flight import SingleFlight
 from shared import clock, json_text
@@ -149,6 +150,7 @@ class ContractBook:
             found = cast(
                 "list[ContractDetails]",
                 await session.ask(
+                    Wanted.CONTRACTS,
                     Lane.QUOTE,
                     SECONDS,
                     lambda request: session.client.reqContractDetails(request, asked),

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import PositionListener
 from broker_worker.gateway.convert import exact, exact_or_zero
+from broker_worker.gateway.requests import Wanted
 from shared import clock
 from shared.contract.accounts import Position, PositionPnl
+from shared.errors import UnreadableAnswer
 
 if TYPE_CHECKING:
     from ib_async import Contract
@@ -99,6 +101,8 @@ class PositionBook(PositionListener):
         self._by_request: dict[int, Holding] = {}
         self._profits: dict[str, AccountProfit] = {}
         self._profit_requests: dict[int, AccountProfit] = {}
+        self.missing: str | None = None
+        """What is not known of the holdings, for whoever is shown them; None where all are."""
 
     async def synchronise(self, session: Session) -> None:
         """Read all holdings anew; the gateway keeps sending changes until the session ends."""
@@ -106,7 +110,12 @@ class PositionBook(PositionListener):
         self._by_request.clear()
         self._profits.clear()
         self._profit_requests.clear()
-        await session.ask_named("positions", Lane.ACCOUNT, SYNC_SECONDS, session.client.reqPositions)
+        self.missing = None
+        try:
+            await session.ask_alone(Wanted.POSITIONS, Lane.ACCOUNT, SYNC_SECONDS, session.client.reqPositions)
+        except UnreadableAnswer:
+            # Without the others nothing could be served at all, not even a cancellation.
+            self.missing = "incomplete: a holding that the gateway listed could not be read"
 
     def quantity(self, account: str, con_id: int) -> Decimal:
         """How much an account holds of a contract; negative where short, 0 where it holds none."""

@@ -15,6 +15,7 @@ BridgeError
 │   ├── Busy                   the queue is past its depth; nothing was enqueued
 │   └── RateLimited            the caller has used up the calls its key allows; nothing was done
 ├── TimedOut               a read was not answered in time; asking again is safe
+├── UnreadableAnswer       a read was answered, and part of the answer could not be read
 ├── GatewayRefused         the gateway answered with an error; its reason is the fact
 │   ├── NotSubscribed          market data needs a subscription the account lacks
 │   ├── CompetingSession       another session of the same user holds the market data
@@ -163,6 +164,14 @@ class TimedOut(BridgeError):
 
     code = "TIMEOUT"
     action = "call get_status if it happens again"
+    retry = "now"
+
+
+class UnreadableAnswer(BridgeError):
+    """Part of what the gateway answered could not be read; the rest alone would look complete."""
+
+    code = "UNREADABLE_ANSWER"
+    action = "ask again; if it happens again, tell the operator, whose log has the message"
     retry = "now"
 
 

@@ -15,6 +15,7 @@ from broker_worker.gateway import errors
 from broker_worker.gateway.budget import Lane, MessageBudget
 from broker_worker.gateway.callbacks import Callbacks
 from broker_worker.gateway.outages import Outages
+from broker_worker.gateway.requests import Wanted
 from broker_worker.gateway.session import Session
 from broker_worker.settings import WorkerSettings
 from shared import clock
@@ -115,7 +116,7 @@ def _accounts(settings: WorkerSettings, session: Session) -> Finding:
 
 
 async def _clock(session: Session) -> list[Finding]:
-    seconds = await session.ask_named("currentTime", Lane.ACCOUNT, ANSWER_SECONDS, session.client.reqCurrentTime)
+    seconds = await session.ask_alone(Wanted.TIME, Lane.ACCOUNT, ANSWER_SECONDS, session.client.reqCurrentTime)
     apart = abs(clock.now().timestamp() - int(seconds))
     if apart < _SKEW_SECONDS:
         return []
@@ -125,7 +126,7 @@ async def _clock(session: Session) -> list[Finding]:
 async def _read_only(settings: WorkerSettings, session: Session, visitor: Visitor) -> Finding:
     """A gateway with a read-only API refuses a client its own open orders, of which this one has none."""
     asked = asyncio.ensure_future(
-        session.ask_named("openOrders", Lane.ACCOUNT, ANSWER_SECONDS, session.client.reqOpenOrders)
+        session.ask_alone(Wanted.OPEN_ORDERS, Lane.ACCOUNT, ANSWER_SECONDS, session.client.reqOpenOrders)
     )
     refused = asyncio.ensure_future(visitor.refused.wait())
     try:

@@ -33,6 +33,9 @@ class Visitor:
         """The socket is gone."""
         self.closed.set()
 
+    def synchronise_again(self, why: str) -> None:
+        """Nothing is kept."""
+
     def on_data_kind(self, request: int, kind: int) -> None:
         """Which kind of data the probe gets."""
         self.data_kind = kind

@@ -4,8 +4,8 @@ ib_async brings the socket, the framing and the field layouts (``Client`` and ``
 it hangs on error 321, keeps one future for several callers, marks live orders as cancelled on informational errors
 and never forgets. Here a message either ends a request that waits for it or goes to the listener that owns the matter.
 The names are the TWS API's; only messages somebody here understands have a method, the decoder skips the others.
-A method that raises has refused its message: the decoder logs it and goes on. What the decoder leaves as text and must
-be a number is therefore read here, before anybody keeps it.
+A method that raises has refused its message, which is then one that could not be read (``missed``). What the
+decoder leaves as text and must be a number is therefore read here, before anybody keeps it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from broker_worker.gateway.convert import exact
 from broker_worker.gateway.errors import INFORMATION, RequestRefused
-from broker_worker.gateway.requests import Requests
+from broker_worker.gateway.requests import Requests, Wanted
 
 if TYPE_CHECKING:
     from ib_async import (
@@ -113,6 +113,9 @@ class LinkListener(Protocol):
     def on_closed(self) -> None:
         """The socket is gone."""
 
+    def synchronise_again(self, why: str) -> None:
+        """Something was missed: all that is kept is to be read anew."""
+
 
 class Callbacks:
     """One socket's messages, each to whom it concerns."""
@@ -161,32 +164,38 @@ class Callbacks:
             self._quotes.on_farm(code, text)
             self._link.on_notice(code, text)
 
+    def missed(self, wanted: Wanted | None, *, last: bool = False) -> None:
+        """A message that is part of such an answer, or perhaps of any, could not be read, or was refused here."""
+        awaited = self._requests.spoil(wanted, last=last)
+        if wanted is Wanted.POSITIONS and not awaited:
+            self._link.synchronise_again("a change of a holding could not be read")
+
     def currentTime(self, seconds: int) -> None:
         """The gateway is alive."""
-        self._requests.end("currentTime", seconds)
+        self._requests.end(Wanted.TIME, Wanted.TIME, seconds)
 
     def contractDetails(self, request: int, details: ContractDetails) -> None:
         """One contract that fits a query."""
         exact(details.contract.multiplier if details.contract else None)
-        self._requests.add(request, details)
+        self._requests.add(request, Wanted.CONTRACTS, details)
 
     bondContractDetails = contractDetails
 
     def contractDetailsEnd(self, request: int) -> None:
         """That were all that fit."""
-        self._requests.end(request)
+        self._requests.end(request, Wanted.CONTRACTS)
 
     def symbolSamples(self, request: int, found: list[ContractDescription]) -> None:
         """All contracts a pattern matches."""
-        self._requests.end(request, found)
+        self._requests.end(request, Wanted.SYMBOLS, found)
 
     def historicalData(self, request: int, bar: BarData) -> None:
         """One bar."""
-        self._requests.add(request, bar)
+        self._requests.add(request, Wanted.BARS, bar)
 
     def historicalDataEnd(self, request: int, _start: str, _end: str) -> None:
         """That were all bars."""
-        self._requests.end(request)
+        self._requests.end(request, Wanted.BARS)
 
     def securityDefinitionOptionParameter(
         self,
@@ -200,19 +209,19 @@ class Callbacks:
     ) -> None:
         """One option class at one exchange."""
         exact(multiplier)
-        self._requests.add(request, (exchange, trading_class, multiplier, expirations, strikes))
+        self._requests.add(request, Wanted.OPTION_CLASSES, (exchange, trading_class, multiplier, expirations, strikes))
 
     def securityDefinitionOptionParameterEnd(self, request: int) -> None:
         """That were all classes."""
-        self._requests.end(request)
+        self._requests.end(request, Wanted.OPTION_CLASSES)
 
     def accountSummary(self, request: int, account: str, tag: str, value: str, currency: str) -> None:
         """One value of one account."""
-        self._requests.add(request, (account, tag, value, currency))
+        self._requests.add(request, Wanted.ACCOUNT_VALUES, (account, tag, value, currency))
 
     def accountSummaryEnd(self, request: int) -> None:
         """That were all values."""
-        self._requests.end(request)
+        self._requests.end(request, Wanted.ACCOUNT_VALUES)
 
     def position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
         """A holding, at the start and whenever it changes."""
@@ -221,7 +230,7 @@ class Callbacks:
 
     def positionEnd(self) -> None:
         """That were all holdings."""
-        self._requests.end("positions")
+        self._requests.end(Wanted.POSITIONS, Wanted.POSITIONS)
 
     def pnlSingle(
         self, request: int, _quantity: float, daily: float, unrealized: float, realized: float, value: float
@@ -239,7 +248,7 @@ class Callbacks:
 
     def openOrderEnd(self) -> None:
         """That were all open orders."""
-        self._requests.end("openOrders")
+        self._requests.end(Wanted.OPEN_ORDERS, Wanted.OPEN_ORDERS)
 
     def orderStatus(
         self,
@@ -261,11 +270,11 @@ class Callbacks:
     def execDetails(self, request: int, contract: Contract, execution: Execution) -> None:
         """A fill, live (request -1) or as an answer."""
         self._orders.on_execution(contract, execution)
-        self._requests.add(request, execution)
+        self._requests.add(request, Wanted.EXECUTIONS, execution)
 
     def execDetailsEnd(self, request: int) -> None:
         """That were all fills of today."""
-        self._requests.end(request)
+        self._requests.end(request, Wanted.EXECUTIONS)
 
     def commissionReport(self, report: CommissionReport) -> None:
         """What a fill cost."""
@@ -277,7 +286,7 @@ class Callbacks:
 
     def completedOrdersEnd(self) -> None:
         """That were all completed orders."""
-        self._requests.end("completedOrders")
+        self._requests.end(Wanted.COMPLETED_ORDERS, Wanted.COMPLETED_ORDERS)
 
     def priceSizeTick(self, request: int, tick: int, price: float, size: float) -> None:
         """A price of a market data line."""

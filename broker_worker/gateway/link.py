@@ -14,7 +14,7 @@ from broker_worker.gateway import errors
 from broker_worker.gateway.budget import Lane, MessageBudget
 from broker_worker.gateway.callbacks import Callbacks, LinkListener, OrderListener, PositionListener, QuoteListener
 from broker_worker.gateway.outages import Outages
-from broker_worker.gateway.requests import Requests
+from broker_worker.gateway.requests import Requests, Wanted
 from broker_worker.gateway.session import Session
 from shared import clock
 from shared.contract.status import LinkState
@@ -258,8 +258,8 @@ class GatewayLink(LinkListener):
 
     async def _check_alive(self, session: Session) -> None:
         try:
-            await session.ask_named(
-                "currentTime", Lane.ACCOUNT, self._config.heartbeat_limit, session.client.reqCurrentTime
+            await session.ask_alone(
+                Wanted.TIME, Lane.ACCOUNT, self._config.heartbeat_limit, session.client.reqCurrentTime
             )
         except BridgeError as error:
             self._away("the gateway stopped answering; the connection was cut")

@@ -11,8 +11,9 @@ from ib_async.client import Client
 
 from broker_worker.gateway.budget import Lane, MessageBudget
 from broker_worker.gateway.callbacks import Callbacks
+from broker_worker.gateway.decoder import TellingDecoder
 from broker_worker.gateway.errors import RequestRefused, as_bridge_error
-from broker_worker.gateway.requests import Requests
+from broker_worker.gateway.requests import Requests, Wanted
 from broker_worker.gateway.waiting import IMPATIENT, Patience
 from shared import traces
 from shared.errors import BridgeError, GatewayUnavailable, TimedOut
@@ -26,10 +27,12 @@ class Session:
     def __init__(self, callbacks_for: Callable[[Requests], Callbacks], budget: MessageBudget) -> None:
         self._requests = Requests()
         self._budget = budget
-        self._named: dict[str, asyncio.Lock] = {}
+        self._alone: dict[Wanted, asyncio.Lock] = {}
         self._later: set[asyncio.Task[None]] = set()
-        self.client: Any = cast("Any", Client)(callbacks_for(self._requests))
+        callbacks = callbacks_for(self._requests)
+        self.client: Any = cast("Any", Client)(callbacks)
         """ib_async's client: its methods write one message each, at once and in order."""
+        self.client.decoder = TellingDecoder(callbacks)
         # The library's own throttle is first come, first served: it once held an order for six seconds.
         self.client.MaxRequests = 0
 
@@ -68,6 +71,7 @@ class Session:
 
     async def ask(
         self,
+        wanted: Wanted,
         lane: Lane,
         seconds: float,
         send: Callable[[int], None],
@@ -77,12 +81,12 @@ class Session:
         """Send a request that carries an id, and wait for all of its answer.
 
         ``send`` gets the id and writes the message; ``cancel`` takes the request back where nobody waits any more.
-        Raises what the gateway's error means, ``TimedOut``, ``GatewayUnavailable`` when the socket goes away, and
-        ``Busy`` where the turn would come after the caller's patience.
+        Raises what the gateway's error means, ``TimedOut``, ``UnreadableAnswer``, ``GatewayUnavailable`` when the
+        socket goes away, and ``Busy`` where the turn would come after the caller's patience.
         """
         await self._grant(lane, seconds, patience)
         request = self.client.getReqId()
-        answer = self._requests.begin(request)
+        answer = self._requests.begin(request, wanted)
         try:
             send(request)
             return await self._answer(answer, seconds)
@@ -93,16 +97,16 @@ class Session:
             if cancel is not None and self.alive and (answer.cancelled() or not answer.done()):
                 self.tell_later(Lane.ACCOUNT, lambda: cancel(request))
 
-    async def ask_named(self, name: str, lane: Lane, seconds: float, send: Callable[[], None]) -> Any:
-        """Send a request that carries no id; those of one name go one after the other."""
-        async with self._named.setdefault(name, asyncio.Lock()):
+    async def ask_alone(self, wanted: Wanted, lane: Lane, seconds: float, send: Callable[[], None]) -> Any:
+        """Send a request that carries no id; those that want the same go one after the other."""
+        async with self._alone.setdefault(wanted, asyncio.Lock()):
             await self._grant(lane, seconds)
-            answer = self._requests.begin(name)
+            answer = self._requests.begin(wanted, wanted)
             try:
                 send()
                 return await self._answer(answer, seconds)
             finally:
-                self._requests.forget(name)
+                self._requests.forget(wanted)
 
     async def tell(self, lane: Lane, send: Callable[[], None], seconds: float = 10.0) -> None:
         """Send a message that has no answer of its own."""

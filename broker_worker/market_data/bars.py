@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, cast
 from broker_worker.cache_file import CacheFile
 from broker_worker.contracts import Resolved, until_night
 from broker_worker.gateway.budget import Lane
-from broker_worker.gateway.convert import bar_time, exact, exact_or_zero, wire_time
+from broker_worker.gateway.convert import bar_time, exact, wire_time
+from broker_worker.gateway.requests import Wanted
 from broker_worker.gateway.waiting import Patience
 from broker_worker.market_data.pacing import HistoryAsk, HistoryPacer, Turn
 from broker_worker.market_data.pieces import Grid, piece_start
 from broker_worker.single_flight import SingleFlight
 from shared import clock, json_text
 from shared.contract.market_data import HistoricalBar
-from shared.errors import GatewayRefused
+from shared.errors import GatewayRefused, UnreadableAnswer
 
 if TYPE_CHECKING:
     from ib_async import BarData
@@ -149,6 +150,7 @@ class BarStore:
             rows = cast(
                 "list[BarData]",
                 await session.ask(
+                    Wanted.BARS,
                     Lane.HISTORY,
                     SECONDS,
                     lambda request: send(request, turn),
@@ -176,10 +178,15 @@ def _texts(rows: list[BarData]) -> Bars:
 
 
 def _text(row: BarData) -> str:
-    moment = bar_time(str(row.date))
+    try:
+        moment = bar_time(str(row.date))
+    except (ValueError, OverflowError) as error:
+        raise UnreadableAnswer(f"the gateway sent a bar of no time: {row.date!r:.40}") from error
     when = json_text.time_text(moment) if isinstance(moment, datetime) else moment.isoformat()
-    four = (row.open, row.high, row.low, row.close)
-    prices = ",".join(json_text.decimal_text(exact_or_zero(value)) for value in four)
+    four = [exact(value) for value in (row.open, row.high, row.low, row.close)]
+    prices = ",".join(json_text.decimal_text(value) for value in four if value is not None)
+    if None in four:
+        raise UnreadableAnswer(f"the gateway sent a bar without a price, of {when}")
     volume = exact(row.volume)
     return f"{when},{prices},{json_text.decimal_text(volume) if volume is not None and volume >= 0 else ''}"
 

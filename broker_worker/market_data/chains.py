@@ -13,6 +13,7 @@ from broker_worker.cache_file import CacheFile
 from broker_worker.contracts import Resolved, until_night
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact
+from broker_worker.gateway.requests import Wanted
 from broker_worker.gateway.waiting import Patience
 from broker_worker.single_flight import SingleFlight
 from shared.contract.market_data import OptionChain
@@ -45,6 +46,7 @@ class ChainBook:
             return _ROWS.validate_json(stored.body)
         exchange = contract.exchange if contract.secType == "FUT" else ""
         found: list[Row] = await session.ask(
+            Wanted.OPTION_CLASSES,
             Lane.QUOTE,
             SECONDS,
             lambda request: session.client.reqSecDefOptParams(

@@ -18,9 +18,10 @@ from broker_worker.gateway import errors
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import OrderListener
 from broker_worker.gateway.convert import exact, exact_or_zero, plain_text, positive, whole
+from broker_worker.gateway.requests import Wanted
 from broker_worker.orders.record import Fill, OrderRecord, execution_stem
 from shared import clock
-from shared.errors import NotPermitted, TimedOut
+from shared.errors import NotPermitted, TimedOut, UnreadableAnswer
 from shared.order_records import REF_PREFIX
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class OrderBook(OrderListener):
         """Unset while everything is read anew: that an order filled is told before its fills tell the price."""
         self.whole.set()
         self.any_change = asyncio.Event()
+        self.unread = False
+        """Whether the gateway's lists, as last read, held an order that could not be read."""
         self._by_ref: dict[str, OrderRecord] = {}
         self._by_perm: dict[int, OrderRecord] = {}
         self._by_id: dict[tuple[int, int], OrderRecord] = {}
@@ -103,6 +106,9 @@ class OrderBook(OrderListener):
         try:
             await self.refresh(session, strict=True)
             await self.refresh_executions(session)
+        except UnreadableAnswer as error:
+            # The orders' own lists say how much has filled; without them nothing could be served.
+            log.error("%s", error.fact)  # noqa: TRY400
         finally:
             self.whole.set()
         for record in self:
@@ -118,33 +124,42 @@ class OrderBook(OrderListener):
         ``strict`` raises for completed orders too.
         """
         missing: list[str] = []
+        unread: list[str] = []
         client = session.client
-        wanted: list[tuple[str, str, Any]] = [
-            ("openOrders", "open orders", client.reqAllOpenOrders),
-            ("completedOrders", "completed orders", lambda: client.reqCompletedOrders(False)),
+        lists: list[tuple[Wanted, Any]] = [
+            (Wanted.OPEN_ORDERS, client.reqAllOpenOrders),
+            (Wanted.COMPLETED_ORDERS, lambda: client.reqCompletedOrders(False)),
         ]
-        for key, words, send in wanted:
-            if self._read_only_api and key == "completedOrders":
-                missing.append(words)
+        for wanted, send in lists:
+            completed = wanted is Wanted.COMPLETED_ORDERS
+            if self._read_only_api and completed:
+                missing.append(wanted)
                 continue
             try:
-                await session.ask_named(key, lane, SYNC_SECONDS, send)
+                await session.ask_alone(wanted, lane, SYNC_SECONDS, send)
+            except UnreadableAnswer:
+                unread.append(wanted)
             except NotPermitted:
-                missing.append(words)
+                missing.append(wanted)
             except TimedOut as error:
-                if key == "completedOrders" and not strict:
-                    missing.append(words)
+                if completed and not strict:
+                    missing.append(wanted)
                     continue
-                hint = "; is its read-only API on? Then set IBKR_READ_ONLY_API=true" if key == "completedOrders" else ""
-                raise TimedOut(f"the gateway did not give the {words}{hint}", retry=error.retry) from error
-        if not missing:
-            return None
-        why = "the gateway's read-only API does not give them" if self._read_only_api else "the gateway did not answer"
-        return f"incomplete: {' and '.join(missing)} are missing, {why}"
+                hint = "; is its read-only API on? Then set IBKR_READ_ONLY_API=true" if completed else ""
+                raise TimedOut(f"the gateway did not give the {wanted}{hint}", retry=error.retry) from error
+        self.unread = bool(unread)
+        notes = [f"one of the {' and '.join(unread)} could not be read"] if unread else []
+        if missing:
+            away = "the gateway's read-only API does not give them"
+            why = away if self._read_only_api else "the gateway did not answer"
+            notes.append(f"{' and '.join(missing)} are missing, {why}")
+        return f"incomplete: {'; '.join(notes)}" if notes else None
 
     async def refresh_executions(self, session: Session) -> None:
         """Read the day's fills of every client; commissions follow each of them."""
-        await session.ask(Lane.ACCOUNT, SYNC_SECONDS, lambda request: _ask_executions(session, request))
+        await session.ask(
+            Wanted.EXECUTIONS, Lane.ACCOUNT, SYNC_SECONDS, lambda request: _ask_executions(session, request)
+        )
 
     def _forget_old(self) -> None:
         """Orders that ended days ago are the journal's matter."""

@@ -20,7 +20,7 @@ from shared import clock
 from shared.contract import Call
 from shared.contract.arguments import ContractQuery, OrderTerms
 from shared.contract.orders import CancelResult, OrderResult, OrderState
-from shared.errors import GatewayUnavailable, InvalidArgument, Unavailable
+from shared.errors import GatewayUnavailable, InvalidArgument, Unavailable, UnreadableAnswer
 from shared.queue.lease import Lease
 
 CONFIRM_SECONDS = 8.0
@@ -130,6 +130,8 @@ class Changer:
         if record is None:
             await self._book.refresh(self._link.session, lane)
             record = self._finder.find(call, handle)
+            if record is None and self._book.unread:
+                raise UnreadableAnswer("an order that the gateway lists could not be read; it may be this one")
         return record
 
     def _not_ours(self, record: OrderRecord) -> str | None:

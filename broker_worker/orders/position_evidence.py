@@ -106,7 +106,7 @@ class PositionEvidence:
         if waits and now < max(waits):
             self.look_again = min(self.look_again or max(waits), max(waits))
             return {}
-        if not old or "position_before" not in old[0].stored.fields:
+        if not old or "position_before" not in old[0].stored.fields or self._positions.missing:
             return {}
         record, first = old[0].record, old[0].stored
         shares = [Share.open(doubt.stored.key, doubt.record) for doubt in doubts]

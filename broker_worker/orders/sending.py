@@ -203,7 +203,8 @@ class Sender:
                 "place": order.place,
                 "symbol": order.resolved.contract.symbol,
                 "contract": terms.identity(order.resolved.contract),
-                "position_before": str(quantity),
+                # Where a holding could not be read, what is not there proves nothing.
+                **({} if self._positions.missing else {"position_before": str(quantity)}),
                 "deadline_ms": str(deadline_ms),
                 "file": self._sent_file.id,
             },

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Sequence
 
-from . import frames, jobs
+from . import frames
+from .storm import say, survived
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,23 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = frames.session(options.seed)
         say(f"{told.spoiled} frames spoiled; wrong: {told.wrong or 'nothing'}")
         return int(bool(told.wrong))
-    logging.disable(logging.CRITICAL)
-    began = time.monotonic()
-    spoiled, asked, wrong = frames.sessions(options.frames, options.first)
-    took = time.monotonic() - began
-    say(f"{spoiled} frames spoiled, {asked} jobs meanwhile, {len(wrong)} sessions wrong, {took:.0f} s")
-    for told in wrong:
-        say(f"  --seed {told.seed}: {told.wrong[0]}")
-    began = time.monotonic()
-    answers = jobs.fuzz(options.jobs, derandomize=False) if options.jobs else {}
-    words = ", ".join(f"{count} {code}" for code, count in sorted(answers.items()))
-    say(f"{sum(answers.values())} hostile jobs, 0 crashes, {time.monotonic() - began:.0f} s: {words}")
-    return int(bool(wrong))
-
-
-def say(text: str) -> None:
-    """To whoever watches."""
-    print(text, flush=True)
+    return int(not survived(options.frames, options.jobs, options.first))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""``make torture``: schedules of several faults each: thousands on a simulated clock, and some with real processes."""
+"""``make torture``: schedules of several faults each: thousands on a simulated clock, and some with real processes.
+
+Then a hostile gateway and hostile jobs, as ``python -m tests.fuzz`` has them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+
+from tests.fuzz.storm import survived
 
 from . import processes
 from .play import Played, play
@@ -26,6 +31,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--schedules", type=int, default=5_000, help="how many on the simulated clock")
     parser.add_argument("--processes", type=int, default=50, help="how many with real processes")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--frames", type=int, default=100_000, help="how many spoiled frames of a hostile gateway")
+    parser.add_argument("--jobs", type=int, default=100_000, help="how many hostile jobs")
     parser.add_argument("--at-once", type=int, default=2, help="how many processes play them")
     parser.add_argument("--seed", help="play this one alone, and show what happens in it")
     parser.add_argument("--schedule", type=Path, help="the same with a schedule from a file")
@@ -66,7 +73,8 @@ def main() -> int:
         return int(bool(played.wrong))
     failed = simulated([str(options.first + number) for number in range(options.schedules)], options.at_once)
     failed += processes.play_all([str(options.first + number) for number in range(options.processes)], say)
-    return int(bool(failed))
+    calm = survived(options.frames, options.jobs)
+    return int(bool(failed) or not calm)
 
 
 def simulated(seeds: list[str], at_once: int) -> list[str]:
