@@ -39,8 +39,7 @@ class ContractDesk(ContractTools):
 
     async def search_contracts(self, call: Call, pattern: str) -> Listing[ContractCandidate]:
         """See the contract."""
-        patience = Patience.of(call)
-        found = await self._flight.do(pattern, lambda: self._search(pattern, patience))
+        found = await self._flight.do(pattern, Patience.of(call), lambda shared: self._search(pattern, shared))
         rows = [_candidate(description) for description in found if description.contract]
         return Listing[ContractCandidate].page(rows, cursor=None, as_of=clock.now())
 

@@ -128,7 +128,7 @@ class ContractBook:
         if known is not None and clock.now().timestamp() < known[0]:
             self._known.move_to_end(key)
             return known[1]
-        return await self._flight.do(key, lambda: self._look_up(key, asked, patience))
+        return await self._flight.do(key, patience, lambda shared: self._look_up(key, asked, shared))
 
     async def _look_up(self, key: str, asked: Contract, patience: Patience) -> list[Listed]:
         if (stored := await self._file.get(key)) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -103,6 +104,8 @@ class PositionBook(PositionListener):
         self._profit_requests: dict[int, AccountProfit] = {}
         self.missing: str | None = None
         """What is not known of the holdings, for whoever is shown them; None where all are."""
+        self._of_closed: list[int] = []
+        """Subscriptions of holdings that are no more; they end when somebody asks next."""
 
     async def synchronise(self, session: Session) -> None:
         """Read all holdings anew; the gateway keeps sending changes until the session ends."""
@@ -110,6 +113,7 @@ class PositionBook(PositionListener):
         self._by_request.clear()
         self._profits.clear()
         self._profit_requests.clear()
+        self._of_closed.clear()
         self.missing = None
         try:
             await session.ask_alone(Wanted.POSITIONS, Lane.ACCOUNT, SYNC_SECONDS, session.client.reqPositions)
@@ -126,6 +130,9 @@ class PositionBook(PositionListener):
         """The holdings of these accounts, sorted, with their worth where the gateway gives it in time."""
         wanted = set(accounts)
         holdings = [holding for (account, _), holding in sorted(self._holdings.items()) if account in wanted]
+        while self._of_closed:
+            request = self._of_closed.pop()
+            await session.tell(Lane.ACCOUNT, functools.partial(session.client.cancelPnLSingle, request))
         for holding in holdings:
             if holding.pnl_request is None:
                 await self._subscribe(session, holding)
@@ -155,10 +162,15 @@ class PositionBook(PositionListener):
     async def _subscribe(self, session: Session, holding: Holding) -> None:
         request = holding.pnl_request = session.client.getReqId()
         self._by_request[request] = holding
-        await session.tell(
-            Lane.ACCOUNT,
-            lambda: session.client.reqPnLSingle(request, holding.account, "", holding.contract.conId),
-        )
+        try:
+            await session.tell(
+                Lane.ACCOUNT,
+                lambda: session.client.reqPnLSingle(request, holding.account, "", holding.contract.conId),
+            )
+        except BaseException:
+            holding.pnl_request = None
+            self._by_request.pop(request, None)
+            raise
 
     def on_position(self, account: str, contract: Contract, quantity: float, average_cost: float) -> None:
         """A holding as it is now; 0 where it was closed."""
@@ -168,6 +180,7 @@ class PositionBook(PositionListener):
             closed = self._holdings.pop(key, None)
             if closed is not None and closed.pnl_request is not None:
                 self._by_request.pop(closed.pnl_request, None)
+                self._of_closed.append(closed.pnl_request)
             return
         now = clock.now()
         holding = self._holdings.get(key)

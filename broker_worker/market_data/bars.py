@@ -73,7 +73,9 @@ class BarStore:
         """All bars of a range that one request fills. Raises what the gateway's refusal means."""
         key = repr(wanted)
         return await self._flight.do(
-            key, lambda: self._known(key, None, lambda: self._fetch(session, resolved, wanted, patience))
+            key,
+            patience,
+            lambda shared: self._known(key, None, lambda: self._fetch(session, resolved, wanted, shared)),
         )
 
     async def piece(
@@ -95,9 +97,9 @@ class BarStore:
         key = f"bars:{wanted.con_id}:{exchange}:{asked.bar_size}:{asked.what_to_show}:{asked.use_rth}:{number}"
         until = _true_until(resolved) if over else None
 
-        async def fetch() -> Bars:
+        async def fetch(shared: Patience) -> Bars:
             try:
-                found = await self._fetch(session, resolved, asked, patience)
+                found = await self._fetch(session, resolved, asked, shared)
             except GatewayRefused as refused:
                 if "no data" not in refused.fact:
                     raise
@@ -106,7 +108,7 @@ class BarStore:
             return tuple(line for line in found if first <= line[: len(first)] < last)
 
         key = key if over else f"{key}:{ask_end}"
-        return await self._flight.do(key, lambda: self._known(key, until, fetch))
+        return await self._flight.do(key, patience, lambda shared: self._known(key, until, lambda: fetch(shared)))
 
     async def _known(self, key: str, until: float | None, fetch: Callable[[], Awaitable[Bars]]) -> Bars:
         """What is remembered, in memory or (where it stays true for a while) in the file; else fetched."""

@@ -37,7 +37,9 @@ class ChainBook:
 
     async def rows(self, session: Session, underlying: Resolved, patience: Patience) -> list[Row]:
         """What the gateway says of every class at every exchange."""
-        return await self._flight.do(underlying.contract.conId, lambda: self._look_up(session, underlying, patience))
+        return await self._flight.do(
+            underlying.contract.conId, patience, lambda shared: self._look_up(session, underlying, shared)
+        )
 
     async def _look_up(self, session: Session, underlying: Resolved, patience: Patience) -> list[Row]:
         contract = underlying.contract

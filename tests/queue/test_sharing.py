@@ -8,6 +8,7 @@ import gc
 import pytest
 from redis.asyncio import Redis
 
+from broker_worker.gateway.waiting import IMPATIENT, Patience
 from broker_worker.single_flight import FreshFlight, SingleFlight
 from shared.contract import OPERATIONS, Effect
 from shared.contract.accounts import AccountTools
@@ -74,24 +75,56 @@ def test_nothing_about_accounts_positions_and_orders_may_be_shared() -> None:
         assert operation.marker.effect is Effect.READS or operation.marker.share_for == 0
 
 
+def test_what_is_shared_between_callers_depends_on_no_account() -> None:
+    shared = [operation for operation in OPERATIONS.values() if operation.marker.share_for]
+    assert shared
+    for operation in shared:
+        assert not {"account", "order_id", "client_order_id"} & operation.input_schema["properties"].keys()
+
+
 async def test_identical_questions_in_flight_are_one_request_to_the_gateway() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     asked, answer = 0, asyncio.Event()
 
-    async def ask_the_gateway() -> int:
+    async def ask_the_gateway(_: Patience) -> int:
         nonlocal asked
         asked += 1
         await answer.wait()
         return 42
 
-    askers = [asyncio.create_task(flights.do("same", ask_the_gateway)) for _ in range(50)]
-    other = asyncio.create_task(flights.do("different", ask_the_gateway))
+    askers = [asyncio.create_task(flights.do("same", IMPATIENT, ask_the_gateway)) for _ in range(50)]
+    other = asyncio.create_task(flights.do("different", IMPATIENT, ask_the_gateway))
     await asyncio.sleep(0)
     askers[0].cancel()
     answer.set()
     assert await asyncio.gather(*askers[1:], other) == [42] * 50
     assert asked == 2
     assert not flights._flights, "nothing is kept of what has landed"
+
+
+async def test_everybody_who_waits_for_a_shared_request_hears_how_it_goes_and_nobody_who_left() -> None:
+    flights: SingleFlight[str, None] = SingleFlight()
+    heard: dict[str, list[str]] = {"first": [], "second": [], "left": []}
+    go_on = asyncio.Event()
+
+    def asker(name: str) -> Patience:
+        async def listen(text: str) -> None:
+            heard[name].append(text)
+
+        return Patience(float("inf"), listen)
+
+    async def work(shared: Patience) -> None:
+        await shared.say("begun")
+        await go_on.wait()
+        await shared.say("nearly there")
+
+    asking = {name: asyncio.create_task(flights.do("same", asker(name), work)) for name in heard}
+    await asyncio.sleep(0)
+    asking.pop("left").cancel()
+    go_on.set()
+    await asyncio.gather(*asking.values())
+    assert heard["first"] == heard["second"] == ["begun", "nearly there"]
+    assert "nearly there" not in heard["left"]
 
 
 async def test_what_fails_after_every_asker_has_left_is_no_defect() -> None:

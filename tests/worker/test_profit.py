@@ -70,6 +70,16 @@ async def test_profit_is_told_again_after_a_reconnection(bridge: Bridge) -> None
     assert pnl is not None
 
 
+async def test_what_is_no_longer_held_is_no_longer_asked_about() -> None:
+    async with Bridge() as bridge:
+        held = {row.con_id for row in (await bridge.call("get_pnl")).items}
+        await bridge.call("place_market_order", symbol="AAPL", action="SELL", quantity=100)
+        left = await eventually(lambda: bridge.call("get_positions"), lambda page: page.count == len(held) - 1)
+        assert AAPL not in {row.con_id for row in left.items}
+        (client,) = bridge.control.connections()
+        assert len([kind for kind, _ in client.streams if kind == "pnl single"]) == len(held) - 1
+
+
 async def _pnl_or_none(bridge: Bridge) -> tuple[Decimal | None] | None:
     try:
         return ((await bridge.call("get_pnl")).accounts[0].daily,)
