@@ -27,6 +27,16 @@ async def test_an_answer_is_heard_and_nobody_has_to_look_for_it(valkey: str) -> 
         assert asker.client.lookout.looks == 0
 
 
+async def test_scripts_that_redis_lost_are_loaded_again_and_every_answer_is_heard(valkey: str) -> None:
+    async with leading(valkey) as worker, asking(valkey) as asker, Redis.from_url(valkey) as admin:
+        await asker.ask()
+        for _ in range(5):
+            await admin.script_flush()
+            await asyncio.gather(*asker.asks(5), *asker.asks(2, TRADE))
+        assert asker.client.lookout.looks == 0
+        assert worker.desk.operations.count(TRADE) == 10
+
+
 async def test_a_lost_wake_up_is_made_up_for_by_the_next_look_at_the_queue(valkey: str) -> None:
     async with Proxy(port_of(valkey)) as proxy, leading(proxy.url) as worker, asking(valkey) as asker:
         await asker.ask()
