@@ -63,6 +63,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 from urllib.parse import parse_qsl, urlsplit
 
 from simulated_gateway.control import Control
+from simulated_gateway.listening import Listener
 
 _log = logging.getLogger(__name__)
 
@@ -104,9 +105,12 @@ class ControlServer:
     def __init__(self, control: Control, host: str) -> None:
         self._control = control
         self._host = host
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port: int | None = None
+        self._listener = Listener(self._serve, "simulated gateway: control")
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens; None before it is open."""
+        return self._listener.port
 
     async def open(self, port: int) -> None:
         """Begin to listen; port 0 lets the machine choose.
@@ -114,21 +118,11 @@ class ControlServer:
         Raises:
             OSError: the port is taken.
         """
-        self._server = await asyncio.start_server(self._accept, self._host, port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._listener.open(self._host, port)
 
     async def close(self) -> None:
         """Stop listening and end what is being answered."""
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer), name="simulated gateway: control")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request a connection: simple, and fast enough for levers."""

@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from simulated_gateway.listening import Listener
 from simulated_gateway.recording.lines import UnreadableRecording
 from simulated_gateway.sessions.connection import SocketSink
 from simulated_gateway.waiting import interrupted
@@ -62,13 +63,12 @@ class PlayerDoor:
 
     def __init__(self, player: Player) -> None:
         self._player = player
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener = Listener(self._serve, "player: connection")
 
     @property
     def port(self) -> int:
         """Where it listens, once it is open."""
-        return 0 if self._server is None else int(self._server.sockets[0].getsockname()[1])
+        return self._listener.port or 0
 
     async def open(self, host: str, port: int) -> None:
         """Begin to listen.
@@ -76,22 +76,13 @@ class PlayerDoor:
         Raises:
             OSError: the port is taken.
         """
-        self._server = await asyncio.start_server(self._accept, host, port)
+        await self._listener.open(host, port)
 
     async def __aenter__(self) -> PlayerDoor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer), name="player: connection")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._listener.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
+
+from simulated_gateway.listening import Listener
 
 from .disguise import Disguise
 from .lines import Head, Side
@@ -41,9 +44,8 @@ class RecordingProxy:
         self._tape = tape
         self._disguise = disguise
         self._head = Head(now or datetime.now(UTC), orders)
-        self._links = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._links = itertools.count(1)
+        self._listener = Listener(self._connect, "recording: link")
         self._clock: Callable[[], float] = lambda: 0.0
 
     @property
@@ -54,7 +56,7 @@ class RecordingProxy:
     @property
     def port(self) -> int:
         """Where it listens, once it is open."""
-        return 0 if self._server is None else int(self._server.sockets[0].getsockname()[1])
+        return self._listener.port or 0
 
     async def open(self, host: str, port: int) -> None:
         """Begin to listen and to record.
@@ -65,17 +67,13 @@ class RecordingProxy:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self._clock = lambda: loop.time() - began
-        self._server = await asyncio.start_server(self._accept, host, port)
+        await self._listener.open(host, port)
         self._tape.put(self._head.text())
         self._tape.begin()
 
     async def close(self) -> None:
         """End every connection and write what is waiting."""
-        if self._server is not None:
-            self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._listener.close()
         await self._tape.close()
 
     async def __aenter__(self) -> Self:
@@ -86,14 +84,8 @@ class RecordingProxy:
     ) -> None:
         await self.close()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._links += 1
-        task = asyncio.create_task(self._connect(self._links, reader, writer), name=f"recording: link {self._links}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, link: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        tap = Tap(link, self._tape, self._disguise, self._clock)
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tap = Tap(next(self._links), self._tape, self._disguise, self._clock)
         tap.opened()
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):

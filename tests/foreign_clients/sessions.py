@@ -82,22 +82,33 @@ def session_of(client: ForeignClient) -> Session:
     return asyncio.run(_hold(client, interpreter))
 
 
-async def _hold(client: ForeignClient, interpreter: Path) -> Session:
+def gateway_for(client: ForeignClient) -> SimulatedGateway:
+    """A gateway that offers what the client shall speak, at a quiet moment."""
     config = GatewayConfig(control_port=0, beat_seconds=0.02, market_moves=False, server_version=client.offered)
-    async with SimulatedGateway(config, ManualClock(TRADING_HOURS, running=True)) as gateway:
+    return SimulatedGateway(config, ManualClock(TRADING_HOURS, running=True))
+
+
+async def tell(client: ForeignClient, interpreter: Path, port: int, control_port: int | None) -> dict[str, Any]:
+    """What the client's program says of its session at a port."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(interpreter), str(HERE / client.program), str(port), str(control_port)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            told, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, complaint.decode()
+    return dict(json.loads(told))
+
+
+async def _hold(client: ForeignClient, interpreter: Path) -> Session:
+    async with gateway_for(client) as gateway:
         positions = gateway.control.positions()
-        process = await asyncio.create_subprocess_exec(
-            *(str(interpreter), str(HERE / client.program), str(gateway.port), str(gateway.control_port)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            async with asyncio.timeout(PATIENCE):
-                told, complaint = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        assert process.returncode == 0, complaint.decode()
+        told = await tell(client, interpreter, gateway.port, gateway.control_port)
         orders = {order.order_ref: order for order in gateway.control.orders()}
-        return Session(json.loads(told), orders, gateway.control.ledger(), positions)
+        return Session(told, orders, gateway.control.ledger(), positions)
