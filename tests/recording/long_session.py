@@ -21,7 +21,7 @@ from tests.simulated_gateway.clients import AAPL, RawClient
 _CONTRACT = ("", "", "", "0.0", "", "", "", "", "", "", "")
 _PIECE = 200
 _BUFFERS = 16 << 20
-"""Bytes that a run may need more than its first tenth: buffers that were not full by then. 16 for each frame is more."""
+"""Bytes that a run may need more than its first tenth: buffers that were not full by then. A leak is more."""
 
 
 @dataclass(frozen=True)
