@@ -19,6 +19,9 @@ from .play import Played, play
 from .schedules import Schedule, schedule
 from .shrinking import shrunk
 
+_PLAYED_BY_A_POOL = 500
+"""Schedules, before new processes go on: the Lua interpreters of each schedule keep some memory for ever."""
+
 
 def say(text: str) -> None:
     """To whoever watches."""
@@ -47,12 +50,11 @@ def fails(seed: str) -> str | None:
 def failing(seeds: list[str], at_once: int) -> Iterator[str]:
     """The seeds whose schedules fail, as they are found."""
     began = time.monotonic()
-    with ProcessPoolExecutor(at_once) as pool:
-        for number, failed in enumerate(pool.map(fails, seeds, chunksize=10), 1):
-            if failed is not None:
-                yield failed
-            if number % 500 == 0 or number == len(seeds):
-                say(f"{number} of {len(seeds)} schedules after {time.monotonic() - began:.0f} s")
+    for start in range(0, len(seeds), _PLAYED_BY_A_POOL):
+        some = seeds[start : start + _PLAYED_BY_A_POOL]
+        with ProcessPoolExecutor(at_once) as pool:
+            yield from filter(None, pool.map(fails, some, chunksize=10))
+        say(f"{start + len(some)} of {len(seeds)} schedules after {time.monotonic() - began:.0f} s")
 
 
 def show(played: Played) -> None:

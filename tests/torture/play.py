@@ -58,6 +58,7 @@ def play(schedule: Schedule) -> Played:
                 wrong = [str(spins)]
             finally:
                 simulation.close()
+                house.redis.close()
                 setattr(fail_points, "reach", reach)  # noqa: B010 - as above
         troubles = [trouble for process in simulation.processes for trouble in process.troubles]
         return Played(schedule, [*wrong, *house.complaints, *troubles], log)

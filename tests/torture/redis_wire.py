@@ -36,8 +36,8 @@ class RedisHouse:
         self.lose_replies: dict[str, int] = {}
         """How many of the next replies to a process are lost, with their connections."""
         self.lossy = False
-        self._copies: list[tuple[float, dict[int, dict[bytes, Any]]]] = []
         """Whether it has ever forgotten anything."""
+        self._copies: list[tuple[float, dict[int, dict[bytes, Any]]]] = []
 
     def client(self, process: Process) -> FakeAsyncRedis:
         """A client for one process."""
@@ -90,6 +90,11 @@ class RedisHouse:
             dump = {number: deepcopy(database._dict) for number, database in self.server.dbs.items()}
         self._copies.append((self.simulation.now, dump))
         self.simulation.at(self.simulation.now + seconds, lambda: self.copy_every(seconds))
+
+    def close(self) -> None:
+        """Let go of all that was stored: its Lua interpreters hold on to the rest, where no collector looks."""
+        self.wipe()
+        self._copies.clear()
 
     def left(self, process: Process) -> None:
         """A process has died: its connections close."""
