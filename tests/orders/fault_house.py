@@ -64,8 +64,9 @@ class FaultHouse(House):
 
     def mend(self) -> None:
         """See ``House``; the ways to Redis too."""
-        self.worker_line.mend()
-        self.frontend_line.mend()
+        for line in (self.worker_line, self.frontend_line):
+            line.disarm()
+            line.mend()
         super().mend()
 
     def name(self) -> str:

@@ -41,6 +41,10 @@ class Line:
         """Let connections through again."""
         self._do(self._proxy.mend)
 
+    def disarm(self) -> None:
+        """Lose nothing that was to be lost and has not come yet."""
+        self._do(self._proxy.disarm)
+
     def close(self) -> None:
         """Break every connection, for good."""
         self._loop.call_soon_threadsafe(self._over.set)

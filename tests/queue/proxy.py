@@ -64,6 +64,10 @@ class Proxy:
         """Let connections through again."""
         self._cut = False
 
+    def disarm(self) -> None:
+        """Lose nothing that was to be lost and has not come yet."""
+        self._lose_reply_to = self._lose_command = None
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, backlog=1024)
         self.port = int(self._server.sockets[0].getsockname()[1])

@@ -43,6 +43,8 @@ class RealHouse:
         self._numbers = itertools.count()
         self._asking: list[Future[Answer]] = []
         self._noticed: set[int] = set()
+        self._stalled_until = 0.0
+        """When the gateway goes on, where it stands still."""
 
     def play(self, played: Schedule) -> str | None:
         """Play a schedule; what was wrong, or None."""
@@ -69,6 +71,7 @@ class RealHouse:
 
     def _prepare(self, played: Schedule) -> None:
         house = self.house
+        self._let_go()  # whatever a schedule that failed has left
         house.mend()
         armed = [step for step in played.steps if step["do"] in {"kill_at", "stop_at"} and step["who"] == "w1"]
         house.worker.kill()
@@ -222,8 +225,15 @@ class RealHouse:
         if not self.house.valkey.is_running():
             self.house.start_valkey()
 
+    def _control(self, lever: str, **how: Any) -> None:
+        """Pull a lever of the gateway, or as soon as it goes on: who stands still hears nothing."""
+        if time.monotonic() < self._stalled_until:
+            self._at(self._stalled_until, partial(self._control, lever, **how))
+        else:
+            self.house.control(lever, **how)
+
     def _break_gateway(self, step: Step) -> None:
-        control, what = self.house.control, step["what"]
+        control, what = self._control, step["what"]
         if what == "mute":
             control("mute", while_mute=step["mode"])
             self._later(step["seconds"], self._unmute)
@@ -233,8 +243,7 @@ class RealHouse:
         elif what == "restart":
             control("restart", seconds=step["seconds"] * PACE, roll_back_ids=step["roll_back"])
         elif what == "stall":
-            self.house.gateway.signal(signal.SIGSTOP)
-            self._later(step["seconds"], lambda: self.house.gateway.signal(signal.SIGCONT))
+            self._stop_gateway(time.monotonic() + step["seconds"] * PACE)
         elif what == "lose_servers":
             control("send_notice", code=1100)
             self._later(step["seconds"], lambda: control("send_notice", code=1102))
@@ -248,23 +257,25 @@ class RealHouse:
         else:
             control("drop_links")
 
+    def _stop_gateway(self, until_then: float) -> None:
+        self._stalled_until = max(self._stalled_until, until_then)
+        self.house.gateway.signal(signal.SIGSTOP)
+        self._at(until_then, self._continue_gateway)
+
+    def _continue_gateway(self) -> None:
+        if time.monotonic() >= self._stalled_until:
+            self.house.gateway.signal(signal.SIGCONT)
+
     def _unmute(self) -> None:
-        self.house.control("unmute")
-        self.house.control("drop_links")
+        self._control("unmute")
+        self._control("drop_links")
 
     # --- afterwards
 
     def _mend(self, *, armed: bool) -> None:
-        """Let go on what stands still, end the second worker, mend the rest, and wait for every answer."""
+        """Mend everything, and wait for every answer."""
         house = self.house
-        for process in (*house.processes, *([self._standby] if self._standby else [])):
-            if process.running:
-                process.signal(signal.SIGCONT)
-        if house.valkey.is_running():
-            _go_on(cast("Any", house.valkey)._process.pid)
-        if self._standby is not None:
-            self._standby.kill()
-            self._standby = None
+        self._let_go()
         if armed:  # what it has not come to yet, it may come to now
             house.worker.kill()
         if not house.worker.running:
@@ -273,6 +284,19 @@ class RealHouse:
         for one in self._asking:
             one.result(READY_SECONDS)
         self._asking.clear()
+
+    def _let_go(self) -> None:
+        """Everything that stands still goes on, and there is one worker again."""
+        house = self.house
+        for process in (*house.processes, *([self._standby] if self._standby else [])):
+            if process.running:
+                process.signal(signal.SIGCONT)
+        self._stalled_until = 0.0
+        if house.valkey is not None and house.valkey.is_running():
+            _go_on(cast("Any", house.valkey)._process.pid)
+        if self._standby is not None:
+            self._standby.kill()
+            self._standby = None
 
     def _until_it_holds(self) -> None:
         """The invariant, once every record is up to date."""
