@@ -12,11 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as ConnectionBroke
 
-from shared import clock
+from shared import clock, redis_address
 from shared.redis_line import Line, sha_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 Value = str | bytes | int
 
-_CONNECT_SECONDS = 2
 _ANSWER_SECONDS = 5
 """Longest wait for any command's answer; a blocking pop's begins when its own wait is over."""
 _AGAIN_SECONDS = 0.05
@@ -142,23 +140,16 @@ class Store:
     because it cannot spare the one script that may not.
     """
 
-    def __init__(self, redis: Any) -> None:
+    def __init__(self, redis: Any, sentinels: Sequence[Any] = ()) -> None:
         self._redis = redis
+        self._sentinels = sentinels
         self._lines: list[Line] = []
         self._heard_at = _NEVER
 
     @classmethod
     def at(cls, url: str) -> Store:
         """A store at a URL; connects when first used, and again whenever it must."""
-        return cls(
-            cast("Any", Redis).from_url(
-                url,
-                socket_connect_timeout=_CONNECT_SECONDS,
-                health_check_interval=15,
-                lib_name=None,
-                lib_version=None,
-            )
-        )
+        return cls(*redis_address.connect(url))
 
     @property
     def pool(self) -> ConnectionPool:
@@ -348,4 +339,5 @@ class Store:
         """Close every connection."""
         for line in self._lines:
             await line.close()
-        await self._redis.aclose(close_connection_pool=True)
+        for client in (self._redis, *self._sentinels):
+            await client.aclose(close_connection_pool=True)

@@ -6,11 +6,11 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared import redis_address
 from shared.contract.explain import argument_errors
 
 SESSION_NAME = r"^[a-z0-9-]{1,32}$"
@@ -30,12 +30,6 @@ def _switch(value: Any) -> bool:
     raise ValueError("must be true, 1, yes, on or false, 0, no, off")
 
 
-def _redis_url(value: str) -> str:
-    if urlsplit(value).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return value
-
-
 def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -49,8 +43,9 @@ class BridgeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
 
-    redis_url: Annotated[str, AfterValidator(_redis_url)] = Field(
-        default="redis://127.0.0.1:6379/0", description="Redis or Valkey, shared by all processes."
+    redis_url: Annotated[str, AfterValidator(redis_address.checked)] = Field(
+        default="redis://127.0.0.1:6379/0",
+        description="Redis or Valkey, shared by all processes; sentinel://… asks Sentinels for the primary.",
     )
     gateway_session: str = Field(
         default="main",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from broker_worker.doctor.findings import Finding, fail, ok, warn
 from broker_worker.durability import DurabilityWatch
 from broker_worker.settings import WorkerSettings
-from shared import VERSION, clock
+from shared import VERSION, clock, redis_address
 from shared.contract.status import Durability, LinkState, WorkerStatus
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
@@ -31,8 +30,7 @@ _LINK_FIX = {
 
 async def look(settings: WorkerSettings, store: Store) -> list[Finding]:
     """Everything that is seen in Redis."""
-    url = urlsplit(settings.redis_url)
-    where = f"{url.hostname}:{url.port or 6379}" if url.hostname else url.path
+    where = redis_address.place(settings.redis_url)
     try:
         await store.ping()
         found = [ok("redis", f"reachable at {where}"), await _durable(store), *await _clock(store)]
