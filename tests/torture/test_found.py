@@ -72,3 +72,15 @@ def test_orders_of_one_contract_that_end_unseen_over_midnight_are_told_by_what_t
         {"t": 12.9, "do": "gateway", "what": what},
     )
     assert play(Schedule("2006", start=LAST_SECONDS, steps=steps)).wrong == []
+
+
+def test_an_order_that_ended_unseen_is_not_taken_for_its_like_that_had_filled() -> None:
+    order: dict[str, Any] = {"symbol": "IBM", "action": "BUY", "quantity": 3}
+    steps = (
+        call(3.1, "ann", "place_limit_order", **order, client_order_id="k0", limit_price=78),
+        call(6.2, "bob", "place_limit_order", **order, client_order_id="k3", limit_price=450),
+        AWAY,
+        KILLED,
+        {"t": 12.9, "do": "gateway", "what": "cancel_all"},
+    )
+    assert play(Schedule("its like", start=LAST_SECONDS, steps=steps)).wrong == []
