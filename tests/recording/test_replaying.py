@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import stat
 import sys
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from broker_worker.replaying.command import replayed
 from broker_worker.settings import WorkerSettings
 from shared.contract.status import LinkState
-from shared.errors import BridgeError
 
 from .bridge import RecordedBridge
 from .conftest import text_of
-
-
-async def ask(bridge: RecordedBridge, name: str, **arguments: Any) -> str:
-    """An answer, or the error an agent would read."""
-    try:
-        return await bridge.text(name, caller="alice", **arguments)
-    except BridgeError as error:
-        return str(error)
-
-
-async def an_agents_day(bridge: RecordedBridge) -> None:
-    """Every kind of call, some at the same time."""
-    for name in ("get_account_summary", "get_positions"):
-        await ask(bridge, name)
-    await ask(bridge, "get_historical_data", symbol="AAPL")
-    await ask(bridge, "get_option_chain", symbol="AAPL")
-    await ask(bridge, "search_contracts", pattern="AAP")
-    placed = {"symbol": "AAPL", "action": "BUY", "quantity": 5}
-    resting = await ask(bridge, "place_limit_order", **placed, limit_price=100, client_order_id="rests")
-    await ask(bridge, "place_market_order", **placed, client_order_id="fills")
-    await ask(bridge, "place_limit_order", **placed, limit_price="100.001", client_order_id="refused")
-    await ask(bridge, "get_orders")
-    await asyncio.gather(
-        *(ask(bridge, "get_stock_price", symbol=symbol) for symbol in ("AAPL", "MSFT", "NOSUCH")),
-        ask(bridge, "get_positions"),
-        ask(bridge, "place_stop_order", **placed, stop_price=90, client_order_id="stop"),
-    )
-    await ask(bridge, "cancel_order", order_id=f"perm:{json.loads(resting)['perm_id']}")
-    await ask(bridge, "cancel_order", order_id="perm:12345")
-    await ask(bridge, "get_executions")
-    await ask(bridge, "get_orders", cursor="nonsense")
+from .hundred_days import an_agents_day, ask, in_a_thread
 
 
 @pytest.fixture
@@ -132,15 +97,6 @@ async def test_a_file_that_is_no_transcript_is_refused(tmp_path: Path, text: str
 def test_a_transcript_without_a_salt_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="RECORDING_SALT of at least 8"):
         WorkerSettings(transcript_file=tmp_path / "jobs.jsonl")
-
-
-def in_a_thread(bridge: RecordedBridge) -> Any:
-    """A replay has a loop of its own."""
-    result: list[Any] = []
-    thread = Thread(target=lambda: result.append(replayed(bridge.transcript, bridge.recording)))
-    thread.start()
-    thread.join()
-    return result[0]
 
 
 async def command(*arguments: str) -> tuple[int | None, str, str]:
