@@ -75,18 +75,8 @@ class MarketDataDesk(MarketDataTools):
     async def get_stock_price(self, call: Call, contract: ContractQuery) -> StockPrice:
         """See the contract."""
         line = await self._line(contract, Patience.of(call))
-        values = line.values
         return StockPrice(
-            symbol=line.resolved.contract.symbol,
-            con_id=line.resolved.contract.conId,
-            bid=values.get("bid"),
-            ask=values.get("ask"),
-            last=values.get("last"),
-            close=values.get("close"),
-            volume=values.get("volume"),
-            currency=line.resolved.contract.currency,
-            data_kind=line.shown_kind,
-            timestamp=line.updated or clock.now(),
+            **vars(_quote(line)),
             last_trade=line.last_trade,
             missing_subscription=line.missing_subscription,
             exchange_tz=line.resolved.time_zone,
