@@ -9,7 +9,7 @@ from benchmarks.calls import Caller
 from benchmarks.figures import Figure, median, ms
 from benchmarks.system import SECRET, SESSION, System, until
 from shared.queue import scripts
-from shared.queue.worker import CLAIM_AT_ONCE
+from shared.queue.lanes import CLAIM_AT_ONCE
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 

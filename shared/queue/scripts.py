@@ -28,6 +28,9 @@ TURN: Final = 250
 """Milliseconds: long beside the time in which a flood is put in, so that turns go by count and not by the clock."""
 HEAD_START: Final = 900_000
 
+PASS_OVER: Final = 1_000
+"""Jobs of callers who have their share, when looking for another's behind them."""
+
 MOST_BYTES: Final = 512 * 1024
 """Of a job's payload: an envelope of 64 KiB, quoted inside JSON. What is larger is refused without being fetched."""
 
@@ -103,11 +106,13 @@ CLAIM: Final = (
     _COMMON
     + f"""
 -- KEYS queue, wake, lease, callers
--- ARGV holder, mark ttl ms, 'lost' or '', a job begun already or '', then for each lane: min, max, count
+-- ARGV holder, mark ttl ms, 'lost' or '', a job begun already or '', how many jobs of whom run as JSON, then for each
+--      lane: min, max, count, how many of them may be of one caller
 -- Answers id, payload, score of each job. 'lost' asks for the jobs already claimed instead: the answer to an earlier
 -- claim may never have arrived. It may not be repeated by whoever does not know whether it ran.
 if redis.call('GET', KEYS[3]) ~= ARGV[1] then return false end
-local claimed = {{}}
+local claimed, running = {{}}, cjson.decode(ARGV[5])
+local function tag_of(id) return string.match(id, ':([^:]+):[^:]+$') or '' end
 -- Takes of some jobs those that are there. What is not a string, or has expired with its deadline, leaves the queue;
 -- what is too large is claimed without it.
 local function take(ids, shift)
@@ -123,6 +128,7 @@ local function take(ids, shift)
       claimed[#claimed + 1] = #payload <= {MOST_BYTES} and payload or ''
       claimed[#claimed + 1] = tostring(score)
       taken = taken + 1
+      running[tag_of(id)] = (running[tag_of(id)] or 0) + 1
     end
   end
   if taken > 0 then redis.call('ZADD', KEYS[1], unpack(scores)) end
@@ -142,14 +148,26 @@ end
 redis.call('DEL', KEYS[2])
 local begun = redis.call('ZSCORE', KEYS[1], ARGV[4])
 if begun and tonumber(begun) < CLAIMED then take({{ARGV[4], begun}}, 0) end
-for lane = 5, #ARGV, 3 do
-  local wanted = tonumber(ARGV[lane + 2])
-  while wanted > 0 do
+-- Passes over the jobs of callers who have their share. Those taken leave the range, those passed over stay in it.
+for lane = 6, #ARGV, 4 do
+  local wanted, most, passed = tonumber(ARGV[lane + 2]), tonumber(ARGV[lane + 3]), 0
+  while wanted > 0 and passed < {PASS_OVER} do
+    local window = passed == 0 and wanted or 100
     local ids = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[lane], '(' .. ARGV[lane + 1], 'WITHSCORES',
-                           'LIMIT', 0, wanted)
-    local all = #ids == 2 * wanted
-    if #ids > 0 then wanted = wanted - take(ids, 0) end
-    if not all then break end
+                           'LIMIT', passed, window)
+    local chosen, of = {{}}, {{}}
+    for i = 1, #ids, 2 do
+      local tag = tag_of(ids[i])
+      of[tag] = of[tag] or running[tag] or 0
+      if #chosen == 2 * wanted then break
+      elseif of[tag] >= most then passed = passed + 1
+      else
+        of[tag] = of[tag] + 1
+        chosen[#chosen + 1], chosen[#chosen + 2] = ids[i], ids[i + 1]
+      end
+    end
+    if #chosen > 0 then wanted = wanted - take(chosen, 0) end
+    if #ids < 2 * window then break end
   end
 end
 return claimed

@@ -13,6 +13,7 @@ from shared import audit
 from shared.envelope import error_text
 from shared.errors import Internal, TimedOut
 from shared.queue import arq_seam, scripts
+from shared.queue.lanes import ONE_CALLERS_SHARE, Lanes
 from shared.queue.lease import Lease
 from shared.queue.leavers import Leavers
 from shared.redis_keys import Keys
@@ -20,8 +21,6 @@ from shared.redis_store import Absence, RedisAway, Store
 
 log = logging.getLogger(__name__)
 
-CLAIM_AT_ONCE = 16
-"""Jobs of one lane in one claim: the answers of the first are on their way while the next are run."""
 MARK_MS = 60_000
 """How long the mark of a job once claimed stands: longer than any job is kept."""
 KEEP_RESULT_MS = 120_000
@@ -71,21 +70,6 @@ class RunJob(Protocol):
 
 
 @dataclass(slots=True)
-class _Lane:
-    minimum: int
-    maximum: int
-    slots: int
-    running: int = 0
-    more: bool = False
-    """Whether the last claim took all it asked for: there may be more to take as soon as a slot is free."""
-
-    @property
-    def free(self) -> int:
-        """How many jobs to claim for it now."""
-        return min(max(self.slots - self.running, 0), CLAIM_AT_ONCE)
-
-
-@dataclass(slots=True)
 class _Finished:
     """One job's answer on its way to Redis."""
 
@@ -120,14 +104,21 @@ class JobWorker:
     """Claims and runs jobs while it holds the lease. One for each worker process."""
 
     def __init__(
-        self, store: Store, keys: Keys, lease: Lease, run_job: RunJob, *, slots: int = 64, trade_slots: int = 16
+        self,
+        store: Store,
+        keys: Keys,
+        lease: Lease,
+        run_job: RunJob,
+        *,
+        slots: int = 64,
+        trade_slots: int = 16,
+        one_callers_share: float = ONE_CALLERS_SHARE,
     ) -> None:
         self._store = store
         self._keys = keys
         self._lease = lease
         self._run_job = run_job
-        self._trade_lane = _Lane(0, scripts.LANE_BOUNDARY, trade_slots)
-        self._query_lane = _Lane(scripts.LANE_BOUNDARY, scripts.CLAIMED, slots)
+        self._lanes = Lanes(slots=slots, trade_slots=trade_slots, one_callers_share=one_callers_share)
         self._held = _Held()
         self._shown = b""
         """The query last begun as a wake-up showed it, unless a claim has asked for it since."""
@@ -147,7 +138,7 @@ class JobWorker:
     @property
     def running(self) -> dict[str, int]:
         """How many jobs of each lane are being run."""
-        return {"trades": self._trade_lane.running, "queries": self._query_lane.running}
+        return {"trades": self._lanes.trades.running, "queries": self._lanes.queries.running}
 
     async def run(self) -> None:
         """Serve until cancelled. What is running then goes on; ``drain`` waits for it."""
@@ -224,8 +215,7 @@ class JobWorker:
         it too. Where it ends at once, the claim is spared.
         """
         raw_id, shows, payload = woken_by.partition(b" ")
-        lane = self._query_lane
-        if not shows or not lane.free or raw_id in self._held or not self._lease.safe():
+        if not shows or not self._lanes.admits_query(raw_id) or raw_id in self._held or not self._lease.safe():
             return False
         if len(payload) > scripts.MOST_BYTES:
             return False
@@ -247,7 +237,7 @@ class JobWorker:
             self._claimed.set()
 
     async def _claim_batch(self) -> None:
-        lanes = (self._trade_lane, self._query_lane)
+        lanes = self._lanes.both
         in_doubt, self._in_doubt = self._in_doubt, True
         wanted = [0 if in_doubt else lane.free for lane in lanes]
         shown, self._shown = self._shown, b""
@@ -259,7 +249,12 @@ class JobWorker:
                 MARK_MS,
                 "lost" if in_doubt else "",
                 shown if shown in self._held.tasks else b"",
-                *(value for lane, count in zip(lanes, wanted, strict=True) for value in (*_bounds(lane), count)),
+                self._lanes.near_their_share(),
+                *(
+                    value
+                    for lane, count in zip(lanes, wanted, strict=True)
+                    for value in (lane.minimum, lane.maximum, count, lane.of_one_caller)
+                ),
             ],
         )
         self._in_doubt = False
@@ -280,20 +275,18 @@ class JobWorker:
                 self._look.set()
 
     def _begin(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
-        lane = self._trade_lane if trades else self._query_lane
-        lane.running += 1
+        self._lanes.begin(raw_id, trades=trades)
         task = asyncio.create_task(self._run(raw_id, payload, trades=trades))
         self._held.tasks[raw_id] = task
         if not trades:
             self._held.queries.add(raw_id)
-        task.add_done_callback(lambda _: self._ended(raw_id, lane))
+        task.add_done_callback(lambda _: self._ended(raw_id, trades=trades))
 
-    def _ended(self, raw_id: bytes, lane: _Lane) -> None:
+    def _ended(self, raw_id: bytes, *, trades: bool) -> None:
         del self._held.tasks[raw_id]
         self._held.queries.discard(raw_id)
         self._held.left.discard(raw_id)
-        lane.running -= 1
-        if lane.more:
+        if self._lanes.end(raw_id, trades=trades):
             self._look.set()
 
     async def _run(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
@@ -362,7 +355,3 @@ def _into_the_log(rows: Iterable[_Finished]) -> None:
     for row in rows:
         if row.decision is not None:
             audit.into_the_log(row.decision)
-
-
-def _bounds(lane: _Lane) -> tuple[int, int]:
-    return lane.minimum, lane.maximum

@@ -119,13 +119,21 @@ class Worker:
 
 @asynccontextmanager
 async def working(
-    url: str, desk: Desk | None = None, *, name: str = "worker", slots: int = 64, trade_slots: int = 16
+    url: str,
+    desk: Desk | None = None,
+    *,
+    name: str = "worker",
+    slots: int = 64,
+    trade_slots: int = 16,
+    one_callers_share: float = 1.0,
 ) -> AsyncIterator[Worker]:
     """A worker until the block ends; it then goes in order, giving its lease back."""
     store = Store.at(url)
     lease = Lease(store, KEYS, name)
     desk = desk or Desk()
-    jobs = JobWorker(store, KEYS, lease, desk, slots=slots, trade_slots=trade_slots)
+    jobs = JobWorker(
+        store, KEYS, lease, desk, slots=slots, trade_slots=trade_slots, one_callers_share=one_callers_share
+    )
     tasks = {
         "lease": asyncio.create_task(lease.keep()),
         "answers": asyncio.create_task(jobs.store_answers()),

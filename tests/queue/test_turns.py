@@ -71,6 +71,23 @@ async def test_one_callers_flood_does_not_starve_anothers_single_question(valkey
         await asyncio.gather(*flood)
 
 
+@pytest.mark.parametrize("operation", [READ, TRADE])
+async def test_one_callers_slow_flood_leaves_slots_to_others(valkey: str, operation: str) -> None:
+    held = Held()
+    options = {"slots": 8, "trade_slots": 8, "one_callers_share": 0.75}
+    limits = QueueLimits(trades=1_000, trades_of_one_caller=1_000)
+    async with leading(valkey, Desk(held), **options) as worker, asking(valkey, limits) as asker:
+        flood = asker.asks(300, operation, caller="flood")
+        await worker.desk.has_begun(6)
+        others = [*asker.asks(1, operation, caller="one"), *asker.asks(1, operation, caller="two")]
+        await worker.desk.has_begun(8)
+        assert sorted(envelope.caller for envelope in worker.desk.begun[6:]) == ["one", "two"]
+        held.released.set()
+        await asyncio.gather(*flood, *others)
+        assert len(worker.desk.begun) == 302
+        assert not worker.jobs._lanes._running_of
+
+
 async def test_two_floods_take_turns(valkey: str) -> None:
     held = Held()
     async with leading(valkey, Desk(held), slots=1) as worker, asking(valkey) as asker:
