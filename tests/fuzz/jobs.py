@@ -15,6 +15,9 @@ from simulated_gateway import GatewayConfig
 
 from .lone_worker import BEGAN, SESSION, LoneWorker, signed
 
+_AT_ONCE = 2_000
+"""Jobs of one property: it remembers all that it has tried, and takes ever longer to think of another."""
+
 DEADLINE_MS = int(BEGAN.timestamp() * 1000) + 10**9
 WORKERS_OWN = [name for name, operation in OPERATIONS.items() if operation.marker.answered_by == "worker"]
 
@@ -134,19 +137,23 @@ def fuzz(count: int, *, derandomize: bool) -> Counter[str]:
     with LoneWorker(GatewayConfig(market_moves=False, precaution_value=None)) as lone:
         lone.run(lone.ready())
         fuzzed = Fuzzed(lone)
-
-        @settings(
-            max_examples=count,
-            deadline=None,
-            database=None,
-            derandomize=derandomize,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate, Phase.shrink),
-        )
-        @given(body=bodies, right_signature=mostly(True, False), trades=st.booleans())
-        def one_job(body: Any, right_signature: bool, trades: bool) -> None:
-            fuzzed.put(body, right_signature=right_signature, trades=trades)
-
-        one_job()
+        while fuzzed.jobs < count:
+            _some(fuzzed, min(count - fuzzed.jobs, _AT_ONCE), derandomize=derandomize)
         assert "result" in lone.run(lone.ask("get_positions"))
         return fuzzed.answers
+
+
+def _some(fuzzed: Fuzzed, count: int, *, derandomize: bool) -> None:
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=derandomize,
+        suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
+    )
+    @given(body=bodies, right_signature=mostly(True, False), trades=st.booleans())
+    def one_job(body: Any, right_signature: bool, trades: bool) -> None:
+        fuzzed.put(body, right_signature=right_signature, trades=trades)
+
+    one_job()
