@@ -90,7 +90,7 @@ def build_app(server: FastMCP[Any], settings: FrontendSettings, *, says_more: bo
 
     streaming = app(json_response=False)
     answers = streaming if says_more else AnswerForm(PATH, streaming=streaming, plain=app(json_response=True))
-    return HttpSpans(answers) if settings.traces else answers
+    return HttpSpans(answers, PATH) if settings.traces else answers
 
 
 class _Protocol(HttpToolsProtocol):

@@ -9,14 +9,18 @@ from shared import traces
 
 
 class HttpSpans:
-    """Opens a span for each HTTP request, beneath the client's own where its ``traceparent`` header names one."""
+    """Opens a span for each HTTP request for a path, beneath the client's own where a ``traceparent`` header names one.
 
-    def __init__(self, app: ASGIApp) -> None:
+    For the endpoint alone: balancers ask for health twice a second.
+    """
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
         self._app = app
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"] != self._path:
             await self._app(scope, receive, send)
             return
 
