@@ -172,8 +172,11 @@ class QuoteBoard(QuoteListener):
     # --- places
 
     def _idlest(self) -> Line | None:
-        """The open line that has been asked for least recently, of those nobody waits for."""
-        return next((line for line in self._lines.values() if line.request and not line.askers), None)
+        """The open line that has been asked for least recently, of those nobody waits for.
+
+        One whose opening waits for its turn is none: to take its place would add messages and hasten nothing.
+        """
+        return next((line for line in self._lines.values() if line.opened_at is not None and not line.askers), None)
 
     def _place_lines(self) -> None:
         """Give the free places, and those of lines nobody waits for, to the contracts that wait, in turn."""
@@ -206,6 +209,8 @@ class QuoteBoard(QuoteListener):
             if leaving is not None:
                 await session.tell(Lane.QUOTE, _cancel(session, leaving), MESSAGE_SECONDS)
                 self._owed.discard(leaving)
+            if self._by_request.get(request) is not line:
+                return  # closed meanwhile, by whoever gives its place back
             contract = line.resolved.contract
             await session.tell(
                 Lane.QUOTE,
@@ -215,11 +220,16 @@ class QuoteBoard(QuoteListener):
         except BridgeError as error:
             if self._by_request.get(request) is line:
                 self._forget(line)
-                self._held -= 1
                 line.refused = error
+                if leaving in self._owed:
+                    self._spawn(self._take_back(session, leaving))  # its place is free once that message has left
+                else:
+                    self._held -= 1
         else:
             if line.request == request:
                 line.opened_at = clock.monotonic()
+                if not line.askers:
+                    self._place_lines()
         line.changed.set()
 
     def _close(self, line: Line) -> None:

@@ -154,6 +154,18 @@ async def test_callers_that_leave_while_waiting_leave_nothing_behind() -> None:
         assert len(open_lines(bridge)) == 1
 
 
+async def test_callers_that_come_and_go_faster_than_lines_open_leave_no_heap_of_messages() -> None:
+    async with Bridge(max_market_data_lines=2, max_messages_per_second=15) as bridge:
+        for symbol in MANY:
+            await bridge.call("get_contract_details", symbol=symbol)
+        for symbol in MANY * 3:
+            await asyncio.gather(bridge.text("get_stock_price", symbol=symbol, seconds=0.06), return_exceptions=True)
+        assert await _price(bridge, "AAPL") is not None
+        counters = bridge.control.counters()
+        assert counters.received["reqMktData"] < len(MANY), "a place is not taken from a line that is still to open"
+        assert not counters.violations
+
+
 async def test_a_warm_price_costs_the_gateway_nothing() -> None:
     async with Bridge() as bridge:
         await _price(bridge, "AAPL")
