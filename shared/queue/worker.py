@@ -13,7 +13,7 @@ from shared import audit
 from shared.envelope import error_text
 from shared.errors import Internal, TimedOut
 from shared.queue import arq_seam, scripts
-from shared.queue.lanes import ONE_CALLERS_SHARE, Lanes
+from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.leavers import Leavers
 from shared.redis_keys import Keys
@@ -103,22 +103,12 @@ class _Held:
 class JobWorker:
     """Claims and runs jobs while it holds the lease. One for each worker process."""
 
-    def __init__(
-        self,
-        store: Store,
-        keys: Keys,
-        lease: Lease,
-        run_job: RunJob,
-        *,
-        slots: int = 64,
-        trade_slots: int = 16,
-        one_callers_share: float = ONE_CALLERS_SHARE,
-    ) -> None:
+    def __init__(self, store: Store, keys: Keys, lease: Lease, run_job: RunJob, lanes: Lanes | None = None) -> None:
         self._store = store
         self._keys = keys
         self._lease = lease
         self._run_job = run_job
-        self._lanes = Lanes(slots=slots, trade_slots=trade_slots, one_callers_share=one_callers_share)
+        self._lanes = lanes or Lanes()
         self._held = _Held()
         self._shown = b""
         """The query last begun as a wake-up showed it, unless a claim has asked for it since."""

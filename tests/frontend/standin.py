@@ -30,6 +30,7 @@ from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, Order
 from shared.contract.status import LinkState, WorkerStatus
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError
+from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.replies import message
 from shared.queue.worker import Done, Job, JobWorker
@@ -184,7 +185,7 @@ async def stand_in_worker(redis_url: str, *, slots: int = 64, trade_slots: int =
     store, keys = Store.at(redis_url), Keys("main")
     lease = Lease(store, keys, "stand-in")
     stand_in = StandInWorker(store, keys)
-    worker = JobWorker(store, keys, lease, stand_in.run, slots=slots, trade_slots=trade_slots)
+    worker = JobWorker(store, keys, lease, stand_in.run, Lanes(slots=slots, trade_slots=trade_slots))
     tasks = [asyncio.create_task(work) for work in (lease.keep(), worker.run(), worker.store_answers())]
     try:
         await lease.held()

@@ -15,6 +15,7 @@ from shared.envelope import Envelope, error_text, read_answer, unseal
 from shared.errors import BridgeError
 from shared.queue import scripts
 from shared.queue.client import JobClient, QueueLimits
+from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
@@ -125,15 +126,19 @@ async def working(
     name: str = "worker",
     slots: int = 64,
     trade_slots: int = 16,
-    one_callers_share: float = 1.0,
+    of_one_caller: int | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker until the block ends; it then goes in order, giving its lease back."""
     store = Store.at(url)
     lease = Lease(store, KEYS, name)
     desk = desk or Desk()
-    jobs = JobWorker(
-        store, KEYS, lease, desk, slots=slots, trade_slots=trade_slots, one_callers_share=one_callers_share
+    lanes = Lanes(
+        slots=slots,
+        of_one_caller=of_one_caller or slots,
+        trade_slots=trade_slots,
+        trades_of_one_caller=of_one_caller or trade_slots,
     )
+    jobs = JobWorker(store, KEYS, lease, desk, lanes)
     tasks = {
         "lease": asyncio.create_task(lease.keep()),
         "answers": asyncio.create_task(jobs.store_answers()),
