@@ -83,7 +83,8 @@ async def test_what_is_kept_is_bounded() -> None:
 async def test_a_word_of_another_release_is_left_out() -> None:
     async with Bridge() as bridge:
         history = History(Store(bridge.redis), bridge.keys)
-        before = len(await history.changes())
+        told = await eventually(history.changes, lambda found: any(one.link is LinkState.READY for one in found))
+        before = len(told)
         await bridge.redis.rpush(bridge.keys.link_changes, '{"at":"2026-11-20T10:00:00Z","link":"levitating"}')
         await bridge.redis.hset(bridge.keys.minutes, str(this_minute() - 1), "{}")
         assert len(await history.changes()) == before
