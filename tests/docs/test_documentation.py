@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -118,3 +119,8 @@ def test_a_lock_pins_everything_by_hash_and_names_no_registry(lock: str) -> None
     assert len(pins) > 15
     assert [pin for pin in pins if "--hash=sha256:" not in pin] == []
     assert not re.search(r"https?://|index-url|--find-links", text)
+
+
+def test_what_the_lock_installed_lacks_nothing_that_a_package_of_it_needs() -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

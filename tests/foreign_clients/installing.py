@@ -41,7 +41,7 @@ def python_with(client: str) -> Path:
     with _once(folder, lock.read_bytes()) as needed:
         if needed:
             venv.create(folder, clear=True, with_pip=which("uv") is None)
-            _install([*_pip(python), "--require-hashes", "--requirement", str(lock)], HERE)
+            _install([*_pip(python), "--no-deps", "--require-hashes", "--requirement", str(lock)], HERE)
     return python
 
 
