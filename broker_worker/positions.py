@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broker_worker.gateway.budget import Lane
@@ -131,8 +131,7 @@ class PositionBook(PositionListener):
         wanted = set(accounts)
         holdings = [holding for (account, _), holding in sorted(self._holdings.items()) if account in wanted]
         while self._of_closed:
-            request = self._of_closed.pop()
-            await session.tell(Lane.ACCOUNT, functools.partial(session.client.cancelPnLSingle, request))
+            session.tell_later(Lane.ACCOUNT, partial(session.client.cancelPnLSingle, self._of_closed.pop()))
         for holding in holdings:
             if holding.pnl_request is None:
                 await self._subscribe(session, holding)

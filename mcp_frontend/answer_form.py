@@ -1,7 +1,7 @@
 """The form of an HTTP answer: a stream for a client that asked for progress, one JSON body for any other.
 
-A stream costs the frontend half as much again as a plain answer, and carries nothing more where nobody listens to
-progress. The protocol lets the server choose, and every client must understand both.
+A stream costs the frontend a fifth more than a plain answer, and carries nothing more where nobody listens to progress.
+The protocol lets the server choose, and every client must understand both.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -204,14 +204,12 @@ class QuoteBoard(QuoteListener):
 
     async def _open(self, session: Session, line: Line, leaving: int | None) -> None:
         """Take back the line whose place it is, then open: the gateway never sees one more than allowed."""
-        request = line.request
+        request, contract = line.request, line.resolved.contract
+        if leaving is not None:
+            await self._cancel(session, leaving)
+        if self._by_request.get(request) is not line:
+            return  # closed meanwhile, by whoever gives its place back
         try:
-            if leaving is not None:
-                await session.tell(Lane.QUOTE, _cancel(session, leaving), MESSAGE_SECONDS)
-                self._owed.discard(leaving)
-            if self._by_request.get(request) is not line:
-                return  # closed meanwhile, by whoever gives its place back
-            contract = line.resolved.contract
             await session.tell(
                 Lane.QUOTE,
                 lambda: session.client.reqMktData(request, contract, "", False, False, []),
@@ -220,11 +218,8 @@ class QuoteBoard(QuoteListener):
         except BridgeError as error:
             if self._by_request.get(request) is line:
                 self._forget(line)
+                self._held -= 1
                 line.refused = error
-                if leaving in self._owed:
-                    self._spawn(self._take_back(session, leaving))  # its place is free once that message has left
-                else:
-                    self._held -= 1
         else:
             if line.request == request:
                 line.opened_at = clock.monotonic()
@@ -239,14 +234,20 @@ class QuoteBoard(QuoteListener):
             self._spawn(self._take_back(session, request))
 
     async def _take_back(self, session: Session, request: int) -> None:
-        self._owed.add(request)
-        try:
-            await session.tell(Lane.QUOTE, _cancel(session, request), MESSAGE_SECONDS)
-        except BridgeError as error:
-            log.info("a market data line was not taken back: %s", error.fact)
-        self._owed.discard(request)
+        await self._cancel(session, request)
         self._held -= 1
         self._place_lines()
+
+    async def _cancel(self, session: Session, request: int) -> None:
+        """Return when the line's cancellation was sent, until when its place is taken, or the connection is lost."""
+        self._owed.add(request)
+        while session.alive:
+            try:
+                await session.tell(Lane.QUOTE, lambda: session.client.cancelMktData(request), MESSAGE_SECONDS)
+                break
+            except BridgeError as error:
+                log.info("a market data line was not taken back yet: %s", error.fact)
+        self._owed.discard(request)
 
     def _forget(self, line: Line) -> bool:
         """Whether it had a place."""
@@ -345,10 +346,6 @@ class QuoteBoard(QuoteListener):
         self.last_kind = line.kind
         if line.kind is DataKind.LIVE:
             self.competing = False
-
-
-def _cancel(session: Session, request: int) -> Callable[[], None]:
-    return lambda: session.client.cancelMktData(request)
 
 
 def _meaning(line: Line) -> BridgeError:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
+from broker_worker.gateway.budget import Lane
+from broker_worker.market_data import quotes
 from shared.contract.market_data import DataKind
 from shared.errors import BridgeError, Busy, GatewayUnavailable
 from simulated_gateway import Limits
@@ -164,6 +167,31 @@ async def test_callers_that_come_and_go_faster_than_lines_open_leave_no_heap_of_
         counters = bridge.control.counters()
         assert counters.received["reqMktData"] < len(MANY), "a place is not taken from a line that is still to open"
         assert not counters.violations
+
+
+async def test_a_line_whose_cancellation_finds_no_turn_keeps_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = quiet_gateway(limits=Limits(market_data_lines=2))
+    async with Bridge(gateway, max_market_data_lines=2, max_messages_per_second=15) as bridge:
+        for symbol in MANY[:4]:
+            await bridge.call("get_contract_details", symbol=symbol)
+        for symbol in MANY[:2]:
+            await _price(bridge, symbol)
+        session = bridge.worker.link.session
+        monkeypatch.setattr(quotes, "MESSAGE_SECONDS", 0.02)
+        others = [asyncio.create_task(session.tell(Lane.QUOTE, lambda: None)) for _ in range(25)]
+        await until(lambda: session.expected(Lane.QUOTE) > 0.2)
+        for symbol in MANY[2:4]:
+            await eventually(partial(_price_or_none, bridge, symbol), lambda price: price is not None)
+        await asyncio.gather(*others)
+        counters = bridge.control.counters()
+        assert (counters.most_lines, counters.violations[101]) == (2, 0)
+
+
+async def _price_or_none(bridge: Bridge, symbol: str) -> Decimal | None:
+    try:
+        return await _price(bridge, symbol)
+    except BridgeError:
+        return None
 
 
 async def test_a_warm_price_costs_the_gateway_nothing() -> None:

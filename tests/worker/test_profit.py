@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import WrongAccount
 
-from .harness import Bridge, eventually, quiet_gateway
+from .harness import Bridge, eventually, quiet_gateway, until
 
 AAPL = 265598
 
@@ -76,8 +76,13 @@ async def test_what_is_no_longer_held_is_no_longer_asked_about() -> None:
         await bridge.call("place_market_order", symbol="AAPL", action="SELL", quantity=100)
         left = await eventually(lambda: bridge.call("get_positions"), lambda page: page.count == len(held) - 1)
         assert AAPL not in {row.con_id for row in left.items}
-        (client,) = bridge.control.connections()
-        assert len([kind for kind, _ in client.streams if kind == "pnl single"]) == len(held) - 1
+        await until(lambda: _asked_about(bridge) == len(held) - 1)
+
+
+def _asked_about(bridge: Bridge) -> int:
+    """Holdings whose profit the gateway is telling the worker."""
+    (client,) = bridge.control.connections()
+    return len([kind for kind, _ in client.streams if kind == "pnl single"])
 
 
 async def _pnl_or_none(bridge: Bridge) -> tuple[Decimal | None] | None:
