@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform
@@ -16,6 +15,7 @@ from benchmarks.calls import Caller
 from benchmarks.figures import Figure, table
 from benchmarks.system import SECRET, SESSION, running
 from benchmarks.tools import declare
+from shared import event_loop
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("queue", "idle", "http", "lanes", "market", "orders", "long")
@@ -48,13 +48,10 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
             figures.append(await queue.idle(system, seconds=20 / share))
         if "queue" in wanted:
             await system.child("echo", system.url)
-            stock = await system.stock_arq()
             say("empty jobs, one caller")
             figures.append(await queue.one_caller(system, caller, repeats=repeats, rounds=1000 // share))
             say("empty jobs, 64 callers")
             figures += await queue.a_crowd(system, caller, repeats=repeats // 2 + 1, rounds=12_800 // share)
-            stock.terminate()  # its polling would cost every later figure a fifth of a core
-            await stock.wait()
         if "http" in wanted:
             say("get_positions over HTTP")
             figures.append(await http.positions(system, repeats=repeats, rounds=300 // share))
@@ -74,7 +71,7 @@ async def measure(options: argparse.Namespace) -> list[Figure]:
 def main() -> None:
     options = arguments()
     load_before = os.getloadavg()[0]
-    figures = asyncio.run(measure(options))
+    figures = event_loop.run(measure(options))
     print(table(figures))
     now = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)

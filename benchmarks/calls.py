@@ -26,6 +26,9 @@ Once = Callable[[int], Awaitable[object]]
 """One round of one kind, by the caller of this number."""
 
 
+_SCOPES = frozenset(Scope)
+
+
 @dataclass(frozen=True)
 class Caller:
     """A frontend's end of the queue."""
@@ -52,7 +55,7 @@ class Caller:
         operation.parse(arguments)
         call = Call(
             caller=caller,
-            scopes=frozenset(Scope),
+            scopes=_SCOPES,
             request_id=uuid.uuid4().hex,
             deadline=datetime.now(UTC) + timedelta(seconds=operation.marker.time_limit),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 
@@ -11,7 +10,7 @@ from broker_worker.bootstrap import serve
 from broker_worker.doctor import report as doctor
 from broker_worker.replaying import command as replaying
 from broker_worker.settings import WorkerSettings
-from shared import logs, traces
+from shared import event_loop, logs, traces
 from shared.settings import load
 
 
@@ -32,7 +31,7 @@ def main() -> None:
         sys.exit(f"The worker does not start: {settings.unsafe}")
     if settings.traces:
         traces.start("ibkr-bridge-worker", settings.gateway_session)
-    asyncio.run(serve(settings))
+    event_loop.run(serve(settings))
 
 
 if __name__ == "__main__":

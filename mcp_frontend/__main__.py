@@ -6,17 +6,13 @@ Settings come from the environment.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-from collections.abc import Callable
-from importlib import import_module
-from typing import cast
 
 from mcp_frontend import keys_command, logs
 from mcp_frontend.bootstrap import serve_http, serve_stdio
 from mcp_frontend.exposure import refusals
 from mcp_frontend.settings import FrontendSettings
-from shared import traces
+from shared import event_loop, traces
 from shared.settings import load
 
 
@@ -35,16 +31,7 @@ def main() -> None:
     logs.configure(settings.log_level)
     if settings.traces:
         traces.start("ibkr-bridge-frontend", settings.gateway_session)
-    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
-        runner.run(serve_stdio(settings) if arguments.stdio else serve_http(settings))
-
-
-def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The loop of uvloop where it can be had; it does not exist on Windows."""
-    try:
-        return cast("Callable[[], asyncio.AbstractEventLoop]", import_module("uvloop").new_event_loop)
-    except ModuleNotFoundError:
-        return None
+    event_loop.run(serve_stdio(settings) if arguments.stdio else serve_http(settings))
 
 
 if __name__ == "__main__":

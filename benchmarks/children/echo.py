@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import Any
 
 from redis.asyncio import Redis
+
+from shared import event_loop
 
 
 async def main(url: str) -> None:
@@ -17,4 +18,4 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    event_loop.run(main(sys.argv[1]))

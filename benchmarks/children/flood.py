@@ -7,6 +7,7 @@ import sys
 
 from benchmarks.calls import Caller
 from benchmarks.tools import declare
+from shared import event_loop
 
 
 async def main(url: str, session: str, secret: str, milliseconds: str, depth: str) -> None:
@@ -21,4 +22,4 @@ async def main(url: str, session: str, secret: str, milliseconds: str, depth: st
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    event_loop.run(main(*sys.argv[1:]))

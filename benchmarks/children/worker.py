@@ -11,7 +11,7 @@ import signal
 from benchmarks.tools import BenchDesk, BenchTools, declare
 from broker_worker.bootstrap import build
 from broker_worker.settings import WorkerSettings
-from shared import logs
+from shared import event_loop, logs
 from shared.redis_store import Store
 from shared.settings import load
 
@@ -27,6 +27,6 @@ async def main() -> None:
 
 if __name__ == "__main__":
     if profile := os.environ.get("BENCH_PROFILE"):
-        cProfile.run("asyncio.run(main())", profile)
+        cProfile.run("event_loop.run(main())", profile)
     else:
-        asyncio.run(main())
+        event_loop.run(main())
