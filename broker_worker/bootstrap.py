@@ -254,7 +254,12 @@ def build(
         readonly=settings.readonly,
         trading_mode=settings.ibkr_trading_mode,
     )
-    run_job: RunJob = JobRunner(handlers, policy, journal, durability, link.settled, metrics.observe)
+
+    def observe(operation: str, outcome: str, seconds: float) -> None:
+        metrics.observe(operation, outcome, seconds)
+        minutes.count(seconds)
+
+    run_job: RunJob = JobRunner(handlers, policy, journal, durability, link.settled, observe)
     transcript = _transcript(settings, policy)
     if transcript is not None:
         run_job = transcribed(run_job, transcript)
@@ -271,7 +276,7 @@ def build(
         sent_file=sent_file,
         cache_file=cache_file,
         run_job=run_job,
-        jobs=JobWorker(store, keys, lease, minutes.timed(run_job)),
+        jobs=JobWorker(store, keys, lease, run_job),
         transcript=transcript,
         book=book,
         budget=budget,

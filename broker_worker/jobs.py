@@ -28,6 +28,7 @@ from shared.queue.sharing import share_key
 from shared.queue.worker import Done, Job
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway
+from shared.time_limit import TimeLimits
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class JobRunner:
         self._settled = settled
         self._observe = observe
         self._keys = Keys(policy.session)
+        self._limits = TimeLimits()
 
     async def __call__(self, job: Job) -> Done:
         """The job's answer."""
@@ -134,7 +136,7 @@ class JobRunner:
             progress=lambda text: job.progress(envelope.reply_to, message("P", job.id, text)),
         )
         try:
-            async with asyncio.timeout(min(seconds, operation.marker.time_limit)):
+            with self._limits.within(min(seconds, operation.marker.time_limit)):
                 await self._settled()
                 return await operation.invoke(self._handlers[operation.toolset], call, parsed)
         except TimeoutError:

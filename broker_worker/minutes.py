@@ -8,10 +8,8 @@ import math
 from collections.abc import Callable
 
 from broker_worker.gateway.budget import MessageBudget
-from shared import clock
 from shared.history import History, Minute, this_minute
 from shared.queue.scripts import CLAIMED
-from shared.queue.worker import Done, Job, RunJob
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
 
@@ -72,17 +70,9 @@ class Minutes:
     def _sent(self) -> int:
         return sum(self._budget.sent.values())
 
-    def timed(self, run: RunJob) -> RunJob:
-        """The same, counted."""
-
-        async def counted(job: Job) -> Done:
-            begun = clock.monotonic()
-            try:
-                return await run(job)
-            finally:
-                self._latencies.add(clock.monotonic() - begun)
-
-        return counted
+    def count(self, seconds: float) -> None:
+        """A job is done, and took so long."""
+        self._latencies.add(seconds)
 
     async def keep(self, leads: Callable[[], bool]) -> None:
         """Write the present minute every few seconds, until cancelled."""

@@ -17,6 +17,7 @@ from redis.exceptions import ConnectionError as ConnectionBroke
 
 from shared import clock, redis_address
 from shared.redis_line import Line, sha_of
+from shared.time_limit import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -97,26 +98,12 @@ RunScript = Callable[[Sequence[str], Sequence[Value]], Awaitable[Any]]
 class Script:
     """A Lua script; Redis loads it again by itself after losing it."""
 
-    def __init__(self, run: RunScript, *, repeatable: bool) -> None:
+    def __init__(self, run: RunScript) -> None:
         self._run = run
-        self._repeatable = repeatable
 
     async def __call__(self, *, keys: Sequence[str], args: Sequence[Value]) -> Any:
         """Run it in one step."""
-        return await _do(lambda: self._run(keys, args), repeatable=self._repeatable)
-
-
-async def _do(run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = True) -> AnswerT:
-    """A command's answer; one that may be repeated is sent once more if its connection breaks."""
-    with away():
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            try:
-                return await run()
-            except (ConnectionBroke, OSError):
-                if not repeatable:
-                    raise
-            await asyncio.sleep(_AGAIN_SECONDS)
-            return await run()
+        return await self._run(keys, args)
 
 
 class WaitingList:
@@ -145,6 +132,7 @@ class Store:
         self._sentinels = sentinels
         self._lines: list[Line] = []
         self._heard_at = _NEVER
+        self._limits = TimeLimits()
 
     @classmethod
     def at(cls, url: str) -> Store:
@@ -169,7 +157,7 @@ class Store:
         line, sha = self._line() if own_line else None, sha_of(text)
         pooled = self._redis.register_script(text)
 
-        async def run(keys: Sequence[str], args: Sequence[Value]) -> Any:
+        async def once(keys: Sequence[str], args: Sequence[Value]) -> Any:
             try:
                 answer = await (pooled(keys=keys, args=args) if line is None else line.script(text, sha, keys, args))
             except BaseException:
@@ -178,7 +166,21 @@ class Store:
             self._heard_at = clock.monotonic()
             return answer
 
-        return Script(run, repeatable=repeatable)
+        return self._script(once, repeatable=repeatable)
+
+    def _script(self, once: RunScript, *, repeatable: bool) -> Script:
+        return Script(lambda keys, args: self._do(lambda: once(keys, args), repeatable=repeatable))
+
+    async def _do(self, run: Callable[[], Awaitable[AnswerT]], *, repeatable: bool = True) -> AnswerT:
+        """A command's answer; one that may be repeated is sent once more if its connection breaks."""
+        with away(), self._limits.within(_ANSWER_SECONDS):
+            try:
+                return await run()
+            except (ConnectionBroke, OSError):
+                if not repeatable:
+                    raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return await run()
 
     def waiting_list(self, key: str) -> WaitingList:
         """A list to wait on, with a connection of its own."""
@@ -187,11 +189,11 @@ class Store:
     async def ping(self, *, unless_heard_within: float = 0.0) -> None:
         """Return if Redis answers, or has answered a script just before."""
         if clock.monotonic() - self._heard_at >= unless_heard_within:
-            await _do(self._redis.ping)
+            await self._do(self._redis.ping)
 
     async def get(self, key: str) -> bytes | None:
         """The value of a key."""
-        return cast("bytes | None", await _do(lambda: self._redis.get(key)))
+        return cast("bytes | None", await self._do(lambda: self._redis.get(key)))
 
     async def get_and_exists(self, key: str, other: str) -> tuple[bytes | None, bool]:
         """One key's value, and whether another exists, in one round trip."""
@@ -202,28 +204,28 @@ class Store:
                 pipe.exists(other)
                 return await pipe.execute()
 
-        value, exists = await _do(both)
+        value, exists = await self._do(both)
         return value, bool(exists)
 
     async def config(self, pattern: str) -> dict[str, str] | None:
         """Settings of the server; None where it does not show them to us."""
         try:
-            return cast("dict[str, str]", await _do(lambda: self._redis.config_get(pattern)))
+            return cast("dict[str, str]", await self._do(lambda: self._redis.config_get(pattern)))
         except ResponseError:
             return None
 
     async def set(self, key: str, value: Value, *, px: int | None = None) -> None:
         """Set a key, to expire after ``px`` milliseconds."""
-        await _do(lambda: self._redis.set(key, value, px=px))
+        await self._do(lambda: self._redis.set(key, value, px=px))
 
     async def hash(self, key: str) -> dict[str, str]:
         """All fields of a hash; empty where there is none."""
-        fields: Mapping[bytes, bytes] = await _do(lambda: self._redis.hgetall(key))
+        fields: Mapping[bytes, bytes] = await self._do(lambda: self._redis.hgetall(key))
         return {name.decode(): value.decode() for name, value in fields.items()}
 
     async def field(self, key: str, name: str) -> bytes | None:
         """One field of a hash."""
-        return cast("bytes | None", await _do(lambda: self._redis.hget(key, name)))
+        return cast("bytes | None", await self._do(lambda: self._redis.hget(key, name)))
 
     async def add_field(self, key: str, name: str, value: Value) -> bool:
         """Set a field of a hash unless it is there; whether it was set. Not sent twice: the answer must be true."""
@@ -247,11 +249,11 @@ class Store:
 
     async def set_field(self, key: str, field: str, value: str) -> None:
         """Set one field of a hash."""
-        await _do(lambda: self._redis.hset(key, field, value))
+        await self._do(lambda: self._redis.hset(key, field, value))
 
     async def drop_fields(self, key: str, fields: Sequence[str]) -> None:
         """Remove fields of a hash."""
-        await _do(lambda: self._redis.hdel(key, *fields))
+        await self._do(lambda: self._redis.hdel(key, *fields))
 
     async def push_capped(self, key: str, entry: str, most: int) -> None:
         """Add an entry at the end of a list that keeps its last ``most``; twice, perhaps, if the connection breaks."""
@@ -262,7 +264,7 @@ class Store:
                 pipe.ltrim(key, -most, -1)
                 await pipe.execute()
 
-        await _do(push)
+        await self._do(push)
 
     async def beat(self, key: str, member: str, now: float, kept_seconds: int) -> None:
         """Score a member of a sorted set with the time, and remove those whose time is long over."""
@@ -273,16 +275,16 @@ class Store:
                 pipe.zremrangebyscore(key, "-inf", now - kept_seconds)
                 await pipe.execute()
 
-        await _do(both)
+        await self._do(both)
 
     async def members_since(self, key: str, low: float) -> list[str]:
         """The members of a sorted set with at least this score."""
-        rows: list[bytes] = await _do(lambda: self._redis.zrangebyscore(key, low, "+inf"))
+        rows: list[bytes] = await self._do(lambda: self._redis.zrangebyscore(key, low, "+inf"))
         return [row.decode() for row in rows]
 
     async def drop_member(self, key: str, member: str) -> None:
         """Remove a member of a sorted set."""
-        await _do(lambda: self._redis.zrem(key, member))
+        await self._do(lambda: self._redis.zrem(key, member))
 
     async def hashes(self, keys: Sequence[str]) -> list[dict[str, str]]:
         """All fields of each of several hashes, in one round trip."""
@@ -293,7 +295,7 @@ class Store:
                     pipe.hgetall(key)
                 return await pipe.execute()
 
-        rows: list[Mapping[bytes, bytes]] = await _do(all_of_them) if keys else []
+        rows: list[Mapping[bytes, bytes]] = await self._do(all_of_them) if keys else []
         return [{name.decode(): value.decode() for name, value in fields.items()} for fields in rows]
 
     async def read_back(self, stream: str, first: str, last: str, most: int) -> list[tuple[str, dict[str, str]]]:
@@ -306,11 +308,11 @@ class Store:
 
     async def count_between(self, key: str, low: float, high: float) -> int:
         """Members of a sorted set with a score from ``low`` up to, not including, ``high``."""
-        return int(await _do(lambda: self._redis.zcount(key, low, f"({high}")))
+        return int(await self._do(lambda: self._redis.zcount(key, low, f"({high}")))
 
     async def publish(self, channel: str, message: str) -> None:
         """Say something to whoever listens now."""
-        await _do(lambda: self._redis.publish(channel, message))
+        await self._do(lambda: self._redis.publish(channel, message))
 
     async def messages(self, channel: str) -> AsyncIterator[str]:
         """What is published on a channel, from now on.

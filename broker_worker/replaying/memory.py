@@ -25,12 +25,12 @@ class MemoryStore(Store):
         """Prepare a Lua script, which is told the time instead of asking for it."""
         del own_line
 
-        async def run(keys: Sequence[str], args: Sequence[Value]) -> Any:
+        async def once(keys: Sequence[str], args: Sequence[Value]) -> Any:
             seconds, fraction = divmod(clock.now().timestamp(), 1)
             told = f"{{'{int(seconds)}', '{int(fraction * 1_000_000)}'}}"
             return await self._redis.eval(text.replace(_TIME, told), len(keys), *keys, *args)
 
-        return Script(run, repeatable=repeatable)
+        return self._script(once, repeatable=repeatable)
 
 
 class OwnLease(Lease):

@@ -37,7 +37,10 @@ class Effect(StrEnum):
     @property
     def scope(self) -> Scope:
         """The scope a caller needs."""
-        return {Effect.READS: Scope.READ, Effect.PREVIEWS: Scope.PREVIEW, Effect.TRADES: Scope.TRADE}[self]
+        return _SCOPES[self]
+
+
+_SCOPES = {Effect.READS: Scope.READ, Effect.PREVIEWS: Scope.PREVIEW, Effect.TRADES: Scope.TRADE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ class Operation:
         given = {name: value for name, value in arguments.items() if value is not None}
         parsed: dict[str, Any] = {}
         mistakes: list[str] = []
-        unknown = [name for name in given if name not in self.argument_names]
+        unknown = [name for name in given if name not in self.input_schema["properties"]]
         mistakes += [f"{name} is not an argument of {self.name}" for name in unknown]
         mistakes += [f"{name} has a control character" for name, value in given.items() if _has_control(value)]
         for parameter, model in (*self.groups.items(), (None, self.own)):

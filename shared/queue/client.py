@@ -24,6 +24,7 @@ from shared.queue.replies import Inbox, Replies
 from shared.queue.sharing import share_key
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway, Store
+from shared.time_limit import TimeLimits
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class JobClient:
         self._keys = keys
         self._secret = secret
         self._limits = limits or QueueLimits()
+        self._waits = TimeLimits()
         self.name = uuid.uuid4().hex
         self._replies = Replies(store, keys.replies(self.name))
         self.lookout = Lookout(store, keys)
@@ -108,7 +110,7 @@ class JobClient:
             await self._reach()
         inbox = self._replies.expect(job_id)
         try:
-            async with asyncio.timeout(call.seconds_left() + GRACE_SECONDS):
+            with self._waits.within(call.seconds_left() + GRACE_SECONDS):
                 await self._put(row, trades=trades)
                 # A read lost with Redis's memory is put again; an order may have run.
                 self.lookout.watch(job_id, inbox, None if trades else lambda: self._put(row, trades=False))

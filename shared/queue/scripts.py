@@ -41,12 +41,13 @@ _COMMON: Final = f"""
 local JOB, RESULT, MARK, CLAIMED = '{arq_seam.JOB}', '{arq_seam.RESULT}', '{arq_seam.IN_PROGRESS}', {CLAIMED}
 -- Takes jobs out of the queue and off their callers' counts; the caller's tag is the middle part of a job's id.
 local function leave(queue, callers, ids)
-  local keys, fewer = {{}}, {{}}
+  local keys, fewer, scores = {{}}, {{}}, redis.call('ZMSCORE', queue, unpack(ids))
   for i, id in ipairs(ids) do
     keys[2 * i - 1], keys[2 * i] = JOB .. id, MARK .. id
-    local tag = redis.call('ZREM', queue, id) == 1 and string.match(id, ':([^:]+):[^:]+$')
+    local tag = scores[i] and string.match(id, ':([^:]+):[^:]+$')
     if tag then fewer[tag] = (fewer[tag] or 0) + 1 end
   end
+  redis.call('ZREM', queue, unpack(ids))
   redis.call('DEL', unpack(keys))
   for tag, count in pairs(fewer) do
     if redis.call('HINCRBY', callers, tag, -count) <= 0 then redis.call('HDEL', callers, tag) end
@@ -71,13 +72,21 @@ ENQUEUE: Final = (
 local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1]
 local served = redis.call('EXISTS', KEYS[3]) == 1
-local alone = redis.call('ZCARD', KEYS[1]) == 0
-local waiting = redis.call('ZCOUNT', KEYS[1], ARGV[2], '(' .. ARGV[3])
-local answers, added, has = {{}}, {{}}, {{}}
+-- Counted exactly, and by lane, only where that can matter.
+local all, waiting = redis.call('ZCARD', KEYS[1]), 0
+if all + (#ARGV - 5) / 4 > tonumber(ARGV[4]) then
+  waiting = redis.call('ZCOUNT', KEYS[1], ARGV[2], '(' .. ARGV[3])
+end
+local answers, added, has, names, seen = {{}}, {{}}, {{}}, {{}}, {{}}
+for i = 6, #ARGV, 4 do
+  names[#names + 1] = JOB .. ARGV[i]
+  names[#names + 1] = RESULT .. ARGV[i]
+end
+local new = redis.call('EXISTS', unpack(names)) == 0
 for i = 6, #ARGV, 4 do
   local id, tag, answer = ARGV[i], ARGV[i + 3], 'OK'
   has[tag] = has[tag] or tonumber(redis.call('HGET', KEYS[4], tag) or 0)
-  if redis.call('EXISTS', JOB .. id, RESULT .. id) > 0 then answer = 'KNOWN'
+  if seen[id] or not new and redis.call('EXISTS', JOB .. id, RESULT .. id) > 0 then answer = 'KNOWN'
   elseif not served then answer = 'NO_WORKER'
   elseif waiting >= tonumber(ARGV[4]) then answer = 'BUSY'
   elseif has[tag] >= tonumber(ARGV[5]) then answer = 'CALLER_BUSY'
@@ -85,19 +94,20 @@ for i = 6, #ARGV, 4 do
     redis.call('SET', JOB .. id, ARGV[i + 1], 'PX', ARGV[i + 2])
     added[#added + 1] = due + has[tag] * {TURN}
     added[#added + 1] = id
-    has[tag], waiting = has[tag] + 1, waiting + 1
-    redis.call('HSET', KEYS[4], tag, has[tag])
+    has[tag], waiting, seen[id] = has[tag] + 1, waiting + 1, true
   end
   answers[#answers + 1] = answer
 end
 if #added == 0 then return answers end
 redis.call('ZADD', KEYS[1], unpack(added))
+for tag, count in pairs(has) do if count > 0 then redis.call('HSET', KEYS[4], tag, count) end end
 -- A lone query is shown to whoever wakes, so that it can be begun while it is claimed. Whatever comes next hides it.
-local shown = redis.call('LINDEX', KEYS[2], 0)
-if shown and shown ~= '{WAKE_UP}' then redis.call('LSET', KEYS[2], 0, '{WAKE_UP}')
-elseif not shown and alone and #ARGV == 9 and due >= {LANE_BOUNDARY} then
-  redis.call('RPUSH', KEYS[2], ARGV[6] .. ' ' .. ARGV[7])
-elseif not shown then redis.call('RPUSH', KEYS[2], '{WAKE_UP}') end
+local word = '{WAKE_UP}'
+if all == 0 and #ARGV == 9 and due >= {LANE_BOUNDARY} then word = ARGV[6] .. ' ' .. ARGV[7] end
+if redis.call('RPUSH', KEYS[2], word) > 1 then
+  redis.call('RPOP', KEYS[2])
+  redis.call('LSET', KEYS[2], 0, '{WAKE_UP}')
+end
 return answers
 """
 )

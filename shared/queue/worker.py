@@ -144,7 +144,8 @@ class JobWorker:
             if raw_id in self._held.queries:
                 self._held.queries.discard(raw_id)
                 self._held.left.add(raw_id)
-                self._held.tasks[raw_id].cancel()
+                # Not before it has begun: a task cancelled then never runs, and would leave its job unaccounted for.
+                asyncio.get_running_loop().call_soon(self._held.tasks[raw_id].cancel)
 
         while True:
             await self._guard(self._leavers.hear(leave))
@@ -188,11 +189,17 @@ class JobWorker:
     async def _wait_for_wake(self) -> None:
         async def once() -> None:
             woken_by = await self._wake.pop(_BLOCK_SECONDS)
-            if woken_by is not None and not self._begin_shown(woken_by):
-                self._claimed.clear()
-                self._look.set()
-                # The claim goes first; what is pushed meanwhile it takes along, or it is still there afterwards.
-                await self._claimed.wait()
+            if woken_by is None:
+                return
+            if self._begin_shown(woken_by):
+                # It goes first, and its answer too where it ends at once: waiting again is a message of its own.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                return
+            self._claimed.clear()
+            self._look.set()
+            # The claim goes first; what is pushed meanwhile it takes along, or it is still there afterwards.
+            await self._claimed.wait()
 
         while True:
             await self._lease.held()  # a stand-by must not take the leader's wake-ups
@@ -266,11 +273,9 @@ class JobWorker:
 
     def _begin(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
         self._lanes.begin(raw_id, trades=trades)
-        task = asyncio.create_task(self._run(raw_id, payload, trades=trades))
-        self._held.tasks[raw_id] = task
+        self._held.tasks[raw_id] = asyncio.create_task(self._run(raw_id, payload, trades=trades))
         if not trades:
             self._held.queries.add(raw_id)
-        task.add_done_callback(lambda _: self._ended(raw_id, trades=trades))
 
     def _ended(self, raw_id: bytes, *, trades: bool) -> None:
         del self._held.tasks[raw_id]
@@ -283,30 +288,38 @@ class JobWorker:
         job_id = raw_id.decode(errors="backslashreplace")
         started = enqueued = int(time.time() * 1000)
         try:
-            body, signature, enqueued = arq_seam.decode_job(payload)
-        except arq_seam.NotAJob as error:
-            log.warning("job %s refused: %s", job_id, error)
-            body, signature = None, None
+            try:
+                body, signature, enqueued = arq_seam.decode_job(payload)
+            except arq_seam.NotAJob as error:
+                log.warning("job %s refused: %s", job_id, error)
+                body, signature = None, None
+            done = await self._done(raw_id, Job(job_id, body, signature, trades, self._publish))
+            result = arq_seam.encode_result(
+                job_id, done.answer, queue=self._keys.queue, enqueued_ms=enqueued, started_ms=started,
+                finished_ms=int(time.time() * 1000),
+            )  # fmt: skip
+            channel = self._keys.replies(done.reply_to) if done.reply_to else ""
+            entry = audit.entry(self._keys, done.decision) if done.decision is not None else ()
+            fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms, len(entry), *entry)
+            self._held.unstored.add(raw_id)
+            self._held.finished.append(_Finished(raw_id, fields, done.decision))
+            self._flush.set()
+        finally:
+            self._ended(raw_id, trades=trades)
+
+    async def _done(self, raw_id: bytes, job: Job) -> Done:
+        """What came of a job, whatever did."""
         try:
-            done = await self._run_job(Job(job_id, body, signature, trades, self._publish))
+            done = await self._run_job(job)
             done.answer.encode()
         except asyncio.CancelledError:
             if raw_id not in self._held.left:
                 raise
-            done = Done(error_text(TimedOut("the caller left before the answer")), None)
+            return Done(error_text(TimedOut("the caller left before the answer")), None)
         except Exception:
-            log.exception("job %s failed", job_id)
-            done = Done(error_text(Internal(f"request {job_id} failed")), None)
-        result = arq_seam.encode_result(
-            job_id, done.answer, queue=self._keys.queue, enqueued_ms=enqueued, started_ms=started,
-            finished_ms=int(time.time() * 1000),
-        )  # fmt: skip
-        channel = self._keys.replies(done.reply_to) if done.reply_to else ""
-        entry = audit.entry(self._keys, done.decision) if done.decision is not None else ()
-        fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms, len(entry), *entry)
-        self._held.unstored.add(raw_id)
-        self._held.finished.append(_Finished(raw_id, fields, done.decision))
-        self._flush.set()
+            log.exception("job %s failed", job.id)
+            return Done(error_text(Internal(f"request {job.id} failed")), None)
+        return done
 
     async def _store_all(self) -> None:
         """Store every finished answer, again and again while Redis is away: storing may be repeated."""

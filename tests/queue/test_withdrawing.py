@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from shared.errors import OrderUnresolved, TimedOut, WorkerDown
 from shared.queue import arq_seam, scripts
+from shared.queue.leavers import Leavers
 from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, until, working
 
 
@@ -59,6 +61,29 @@ async def test_a_query_that_runs_is_stopped_when_its_caller_leaves(valkey: str) 
         held.released.set()
         await calls[1]
         assert len(worker.desk.ended) == 1
+
+
+async def test_a_query_whose_caller_leaves_between_its_claim_and_its_first_step_is_accounted_for(
+    valkey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave: list[Callable[[str], None]] = []
+
+    async def hear(_: Leavers, heard: Callable[[str], None]) -> None:
+        leave.append(heard)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Leavers, "hear", hear)
+    async with leading(valkey, Desk(Held())) as worker, asking(valkey) as asker:
+        begin = worker.jobs._begin
+
+        def begin_and_leave(raw_id: bytes, payload: bytes, *, trades: bool) -> None:
+            begin(raw_id, payload, trades=trades)
+            leave[0](raw_id.decode())
+
+        worker.jobs._begin = begin_and_leave  # type: ignore[method-assign]
+        outcomes = await asyncio.gather(*asker.asks(3), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [TimedOut] * 3
+        assert await asker.claimed() == 0
 
 
 def _tag(caller: str) -> str:
