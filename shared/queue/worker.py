@@ -232,6 +232,8 @@ class JobWorker:
             self._look.clear()
             await self._guard(self._claim_batch())
             self._claimed.set()
+            # What was claimed begins before more is: an order put in meanwhile comes before all of that.
+            await asyncio.sleep(0)
 
     async def _claim_batch(self) -> None:
         lanes = self._lanes.both

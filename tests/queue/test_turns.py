@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from shared.errors import Busy
+from shared.queue import scripts
 from shared.queue.client import QueueLimits
-from tests.queue.house import KEYS, READ, TRADE, Desk, Held, asking, is_trade, leading
+from shared.queue.lanes import CLAIM_AT_ONCE
+from tests.queue.house import KEYS, PATIENCE, READ, TRADE, Desk, Held, asking, is_trade, leading, until
 
 
 async def gathered(calls: list[asyncio.Task[dict[str, Any]]]) -> list[dict[str, Any] | BaseException]:
@@ -41,6 +45,37 @@ async def test_an_order_queued_behind_queries_is_in_the_first_batch(valkey: str)
         assert is_trade(first.desk.begun[1])
         held.released.set()
         await asyncio.gather(*calls)
+
+
+async def test_an_order_put_in_while_a_batch_begins_comes_before_all_that_is_not_claimed_yet(valkey: str) -> None:
+    queued = threading.Event()
+
+    async def put_an_order() -> None:
+        async with asking(valkey) as asker:
+            (order,) = asker.asks(1, TRADE)
+
+            async def waits() -> bool:
+                return await asker.store.count_between(KEYS.queue, 0, scripts.LANE_BOUNDARY) == 1
+
+            await until(waits)
+            queued.set()
+            await order
+
+    elsewhere = threading.Thread(target=asyncio.run, args=(put_an_order(),))
+
+    async def play(*_: object) -> None:
+        if not queued.is_set():
+            elsewhere.start()
+            assert queued.wait(PATIENCE)  # the worker does nothing else meanwhile
+
+    async with Redis.from_url(valkey) as admin, asking(valkey) as asker:
+        await admin.set(KEYS.heartbeat, "worker:1", px=30_000)
+        queries = asker.asks(4 * CLAIM_AT_ONCE)
+        await asker.has_queued(4 * CLAIM_AT_ONCE)
+        async with leading(valkey, Desk(play)) as worker:
+            await asyncio.gather(*queries)
+            await asyncio.to_thread(elsewhere.join, PATIENCE)
+            assert worker.desk.operations.index(TRADE) == CLAIM_AT_ONCE
 
 
 async def test_a_full_lane_is_refilled_until_the_queue_is_empty_without_waiting_for_a_poll(valkey: str) -> None:
