@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool, Redis
 
 from shared.contract import OPERATIONS, Call, Scope
+from shared.contract.call import new_request_id
 from shared.envelope import read_answer
 from shared.queue.client import JobClient, QueueLimits
 from shared.redis_keys import Keys
@@ -56,7 +56,7 @@ class Caller:
         call = Call(
             caller=caller,
             scopes=_SCOPES,
-            request_id=uuid.uuid4().hex,
+            request_id=new_request_id(),
             deadline=datetime.now(UTC) + timedelta(seconds=operation.marker.time_limit),
         )
         return read_answer(await self.client.call(operation, arguments, call))[1]

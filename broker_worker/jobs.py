@@ -81,7 +81,7 @@ class JobRunner:
         try:
             envelope = unseal(job.body, job.signature, self._policy.secret)
             logs.CALL.set({"request_id": envelope.request_id, "caller": envelope.caller})  # for the job's own task
-            result = await self._traced(envelope, job)
+            result = await (self._traced(envelope, job) if traces.on() else self._answer(envelope, job))
             answer, outcome, served = result_text(result), str(vars(result).get("state") or "ok"), True
             share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
         except BridgeError as error:
@@ -103,7 +103,7 @@ class JobRunner:
         return Done(answer, envelope.reply_to if envelope else None, share, share_ms, decision)
 
     async def _traced(self, envelope: Envelope, job: Job) -> BaseModel:
-        """The answer, under a span that continues the frontend's where traces are on."""
+        """The answer, under a span that continues the frontend's."""
         who = {"request_id": envelope.request_id, "caller": envelope.caller}
         with traces.span(f"job {envelope.operation[:60]}", "consumer", envelope.traceparent, **who):
             try:
@@ -123,7 +123,8 @@ class JobRunner:
                 f"no live order is placed: Redis may lose its record; {why}",
                 action="set appendonly yes, appendfsync always, no eviction; or REQUIRE_DURABLE_REDIS=false",
             )
-        seconds = (envelope.deadline - clock.now()).total_seconds()
+        deadline = envelope.deadline
+        seconds = (deadline - clock.now()).total_seconds()
         if seconds <= 0:
             return await self._late(operation, parsed, envelope)
         call = Call(
@@ -132,7 +133,7 @@ class JobRunner:
             accounts=envelope.accounts,
             authenticated=envelope.authenticated,
             request_id=envelope.request_id,
-            deadline=envelope.deadline,
+            deadline=deadline,
             progress=lambda text: job.progress(envelope.reply_to, message("P", job.id, text)),
         )
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from mcp_frontend.rates import Rates
 from mcp_frontend.sessions import Choose, Session
 from shared import json_text, logs, traces
 from shared.contract import Call, Effect, Operation
+from shared.contract.call import new_request_id
 from shared.contract.operation import PATIENCE
 from shared.contract.orders import refused
 from shared.envelope import read_answer
@@ -83,7 +83,7 @@ class Calls:
 
     async def answer(self, operation: Operation, arguments: Mapping[str, Any], say: Say) -> Reply:
         """The tool's answer; raises nothing but ``BridgeError`` and cancellation."""
-        request_id = uuid.uuid4().hex
+        request_id = new_request_id()
         started = time.monotonic()
         caller, outcome = "?", "LEFT"
         before = logs.CALL.set({"request_id": request_id})

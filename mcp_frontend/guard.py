@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextConten
 from pydantic import ValidationError
 
 from mcp_frontend.errors import line, seen_by_client
+from shared.contract.call import new_request_id
 from shared.errors import BridgeError, InvalidArgument
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class CleanErrors:
             )
             raise MCPError(code=INVALID_PARAMS, message=line(malformed)) from None
         except Exception as error:
-            request_id = uuid.uuid4().hex
+            request_id = new_request_id()
             log.exception("%s failed", ctx.method, extra={"request_id": request_id})
             raise MCPError(code=INTERNAL_ERROR, message=line(seen_by_client(error, request_id))) from None
 

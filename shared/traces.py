@@ -48,6 +48,11 @@ def use(tracing: Tracing | None) -> None:
     _tracing = tracing
 
 
+def on() -> bool:
+    """Whether somebody makes spans."""
+    return _tracing is not None
+
+
 def span(
     name: str, kind: Literal["internal", "server", "consumer"] = "internal", parent: str = "", **facts: str
 ) -> AbstractContextManager[Any]:

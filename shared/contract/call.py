@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,11 @@ class Scope(StrEnum):
     READ = "read"
     PREVIEW = "preview"
     TRADE = "trade"
+
+
+def new_request_id() -> str:
+    """One that no other call has."""
+    return secrets.token_hex(16)
 
 
 async def _nobody_listens(message: str) -> None:

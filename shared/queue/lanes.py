@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from shared import json_text
 from shared.queue import scripts
 
-CLAIM_AT_ONCE = 16
-"""Jobs of one lane in one claim: the answers of the first are on their way while the next are run."""
+CLAIM_AT_ONCE = 32
+"""Jobs of one lane in one claim: all that can begin before an order that comes just after it."""
 
 
 @dataclass(slots=True)

@@ -79,9 +79,9 @@ def simulated(simulation: Simulation, start: datetime, say: Said) -> Iterator[No
     patches: list[tuple[Any, str, Any]] = [
         (time, "time", lambda: epoch + simulation.now + _skew()),
         (time, "monotonic", lambda: simulation.now),
-        (secrets, "token_hex", lambda count=16: chance.randbytes(count).hex()),
+        (secrets, "token_hex", lambda count=16: _made(chance.randbytes(count).hex())),
         (secrets, "token_bytes", lambda count=16: chance.randbytes(count)),
-        (uuid, "uuid4", lambda: _made(uuid.UUID(bytes=chance.randbytes(16), version=4))),
+        (uuid, "uuid4", lambda: uuid.UUID(bytes=chance.randbytes(16), version=4)),
         (os, "getpid", lambda: pids.setdefault(current_process(), 4000 + len(pids))),
         (socket, "gethostname", lambda: "torture"),
         *((module, "datetime", SimulatedDatetime) for module in _modules()),
@@ -110,8 +110,8 @@ def _skew() -> float:
     return process.skew if process is not None else 0.0
 
 
-def _made(made: uuid.UUID) -> uuid.UUID:
-    made_ids.get([]).append(made.hex)
+def _made(made: str) -> str:
+    made_ids.get([]).append(made)
     return made
 
 
