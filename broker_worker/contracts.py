@@ -258,12 +258,10 @@ def wire_contract(listed: Listed, exchange: str) -> Contract:
 
 
 def _key(asked: Contract) -> str:
-    return "contract:" + "|".join(
-        str(part)
-        for part in (
-            *(asked.conId, asked.symbol, asked.secType, asked.exchange, asked.primaryExchange, asked.currency),
-            *(asked.lastTradeDateOrContractMonth, asked.strike, asked.right, asked.multiplier, asked.tradingClass),
-        )
+    return (
+        f"contract:{asked.conId}|{asked.symbol}|{asked.secType}|{asked.exchange}|{asked.primaryExchange}"
+        f"|{asked.currency}|{asked.lastTradeDateOrContractMonth}|{asked.strike}|{asked.right}|{asked.multiplier}"
+        f"|{asked.tradingClass}"
     )
 
 

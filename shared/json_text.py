@@ -27,7 +27,7 @@ def time_text(value: datetime) -> str:
     """An aware time in UTC to the millisecond, ``2026-11-22T14:30:00.250Z``; whole seconds show none."""
     if value.tzinfo is None:
         raise ValueError("a time without a zone reached the outside")
-    utc = value.astimezone(UTC).replace(tzinfo=None)
+    utc = (value if value.tzinfo is UTC else value.astimezone(UTC)).replace(tzinfo=None)
     return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds") + "Z"
 
 

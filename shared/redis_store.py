@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
@@ -20,7 +20,8 @@ from shared.redis_line import Line, sha_of
 from shared.time_limit import TimeLimits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator
+    from types import TracebackType
 
     from redis.asyncio import ConnectionPool
 
@@ -46,15 +47,24 @@ class RedisAway(Exception):
     """Redis cannot be reached or cannot serve, or broke off before it answered: the command may or may not have run."""
 
 
-@contextmanager
-def away() -> Generator[None]:
-    """Turn every way in which Redis can be out of reach into ``RedisAway``."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        if isinstance(error, ResponseError) and not _passes(error):
-            raise
+class _Away:
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not isinstance(error, _OUT_OF_REACH) or (isinstance(error, ResponseError) and not _passes(error)):
+            return
         raise RedisAway(str(error) or type(error).__name__) from error
+
+
+_OUT_OF_REACH = (RedisError, OSError, TimeoutError)
+_AWAY = _Away()
+
+
+def away() -> AbstractContextManager[None]:
+    """Turn every way in which Redis can be out of reach into ``RedisAway``."""
+    return _AWAY
 
 
 def _passes(error: ResponseError) -> bool:
@@ -109,13 +119,14 @@ class Script:
 class WaitingList:
     """A list one task waits on."""
 
-    def __init__(self, line: Line, key: str) -> None:
+    def __init__(self, line: Line, key: str, limits: TimeLimits) -> None:
         self._line = line
         self._key = key
+        self._limits = limits
 
     async def pop(self, seconds: int) -> bytes | None:
         """Wait for an entry and take it; None if there was none in that time."""
-        async with answered(seconds + _ANSWER_SECONDS):
+        with away(), self._limits.within(seconds + _ANSWER_SECONDS):
             popped: Sequence[bytes] | None = await self._line.command("BLPOP", self._key, seconds)
         return popped[1] if popped else None
 
@@ -184,7 +195,7 @@ class Store:
 
     def waiting_list(self, key: str) -> WaitingList:
         """A list to wait on, with a connection of its own."""
-        return WaitingList(self._line(), key)
+        return WaitingList(self._line(), key, self._limits)
 
     async def ping(self, *, unless_heard_within: float = 0.0) -> None:
         """Return if Redis answers, or has answered a script just before."""

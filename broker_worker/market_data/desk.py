@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from broker_worker.cache_file import CacheFile
 from broker_worker.contracts import ContractBook, Resolved
@@ -76,7 +76,7 @@ class MarketDataDesk(MarketDataTools):
         """See the contract."""
         line = await self._line(contract, Patience.of(call))
         return StockPrice(
-            **vars(_quote(line)),
+            **_values(line),
             last_trade=line.last_trade,
             missing_subscription=line.missing_subscription,
             exchange_tz=line.resolved.time_zone,
@@ -104,7 +104,7 @@ class MarketDataDesk(MarketDataTools):
             return await self._line(_query(one, sec_type, exchange, currency), patience)
 
         lines, failed = await each(rest, line)
-        rows = [_quote(lines[one]) for one in rest if one in lines]
+        rows = [Quote(**_values(lines[one])) for one in rest if one in lines]
         shown = rows[: fits(rows, limit=_ROOM_FOR_QUOTES)]
         more = len(shown) < len(rows)
         return Quotes(
@@ -275,20 +275,17 @@ def _query(one: str | int, sec_type: str, exchange: str, currency: str) -> Contr
     return ContractQuery.model_validate(said)
 
 
-def _quote(line: Line) -> Quote:
-    values = line.values
-    return Quote(
-        symbol=line.resolved.contract.symbol,
-        con_id=line.resolved.contract.conId,
-        bid=values.get("bid"),
-        ask=values.get("ask"),
-        last=values.get("last"),
-        close=values.get("close"),
-        volume=values.get("volume"),
-        currency=line.resolved.contract.currency,
-        data_kind=line.shown_kind,
-        timestamp=line.updated or clock.now(),
-    )
+def _values(line: Line) -> dict[str, Any]:
+    """What every form of a quote has."""
+    contract, values = line.resolved.contract, line.values
+    return {
+        "symbol": contract.symbol,
+        "con_id": contract.conId,
+        **{name: values.get(name) for name in ("bid", "ask", "last", "close", "volume")},
+        "currency": contract.currency,
+        "data_kind": line.shown_kind,
+        "timestamp": line.updated or clock.now(),
+    }
 
 
 def _position_after(rest: list[str | int], lines: Iterable[str | int], shown: int) -> int:
