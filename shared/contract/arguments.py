@@ -257,11 +257,6 @@ class UnderlyingQuery(ArgumentGroup):
         return self._note
 
     @property
-    def identity(self) -> tuple[object, ...]:
-        """Equal for queries that mean the same, and only for those."""
-        return (self.explicit, *(getattr(self, name) for name in type(self).model_fields))
-
-    @property
     def explicit(self) -> frozenset[str]:
         """The names of the arguments the caller gave; defaults do not narrow a con_id."""
         return frozenset(self.model_fields_set)
