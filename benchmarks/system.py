@@ -81,10 +81,7 @@ class System:
 
 @dataclass(frozen=True)
 class StockArqWorker:
-    """Measured alone, as everybody else is: left to itself it asks Redis a thousand times a second for nothing.
-
-    Beside it our own jobs ran at half their speed: it and its questions cost most of a core of the machine's two.
-    """
+    """Measured alone, as everybody else is: left to itself it asks Redis a thousand times a second for nothing."""
 
     process: Process
 
