@@ -34,7 +34,7 @@ class House:
         self._valkey_data = folder / "valkey"
         self.valkey: Any = None
         self.environment = clean_environment() | {
-            "REDIS_URL": f"redis://127.0.0.1:{self._valkey_port}/0",
+            "REDIS_URL": self.redis_url,
             "IBKR_GATEWAY_PAPER_PORT": str(self._gateway_port),
             "JOB_SIGNING_SECRET": SECRET,
             "STATE_DIR": str(folder / "state"),
@@ -49,6 +49,11 @@ class House:
             self._process(f"frontend-{number}", ["mcp_frontend"], folder, SERVER_PORT=str(port), **self.more())
             for number, port in enumerate(self.frontend_ports, 1)
         )
+
+    @property
+    def redis_url(self) -> str:
+        """Where the processes look for Redis."""
+        return f"redis://127.0.0.1:{self._valkey_port}/0"
 
     def more(self) -> dict[str, str]:
         """Further settings of the frontends."""
