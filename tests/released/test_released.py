@@ -114,8 +114,8 @@ def test_the_file_of_what_may_have_been_sent_is_read(left: dict[str, Any], tmp_p
     path = tmp_path / "main.sent.sqlite3"
     db = sqlite3.connect(path)
     db.executescript("\n".join(left["sent_file"]))
-    # Its rows are forgotten after some days; what matters here is that they are read.
-    db.execute("UPDATE sent SET at = at + 1e9")
+    # Orders are forgotten some days after they are over; what matters here is that they are read.
+    db.execute("UPDATE sent SET over_at = over_at + 1e9")
     db.commit()
     db.close()
 
