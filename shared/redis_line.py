@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from redis.connection import HiredisRespSerializer
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ReadOnlyError
 
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
@@ -38,7 +38,11 @@ class Line:
         async with self._turn:
             connection = await self._connected()
             await connection.send_packed_command(_packer.pack(*words), check_health=False)
-            return await connection.read_response()
+            try:
+                return await connection.read_response()
+            except ReadOnlyError:
+                await self.close()  # a primary no more: its name may lead elsewhere by now
+                raise
 
     async def script(self, text: str, sha: str, keys: Sequence[str], args: Sequence[Word]) -> Any:
         """The answer of a Lua script, loaded where Redis does not have it."""

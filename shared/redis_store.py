@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
@@ -20,7 +20,6 @@ from shared.redis_line import Line, sha_of
 from shared.time_limit import TimeLimits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     from redis.asyncio import ConnectionPool
@@ -34,10 +33,13 @@ _ANSWER_SECONDS = 5
 _AGAIN_SECONDS = 0.05
 """Before a command whose connection broke is sent once more."""
 
+_STEADY_SECONDS = 1.0
+"""Without a failure, until Redis is said to be back."""
+
 _NEVER = float("-inf")
 
 _FOR_NOW = (BusyLoadingError, OutOfMemoryError, ReadOnlyError)
-_FOR_NOW_WORDS = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "OOM", "READONLY")
+_FOR_NOW_WORDS = ("MISCONF", "BUSY", "MASTERDOWN", "NOREPLICAS", "OOM", "READONLY", "UNBLOCKED")
 """Refusals that pass: its disk or memory is full, a script hangs, or it is a replica until somebody steps in."""
 
 AnswerT = TypeVar("AnswerT")
@@ -71,33 +73,48 @@ def _passes(error: ResponseError) -> bool:
     return isinstance(error, _FOR_NOW) or str(error).startswith(_FOR_NOW_WORDS)
 
 
-@asynccontextmanager
-async def answered(seconds: float = _ANSWER_SECONDS) -> AsyncGenerator[None]:
+class answered:  # noqa: N801 - stands for a function
     """As ``away``, for at most so long.
 
     redis-py's own ``socket_timeout`` is not used: it sends through ``asyncio.wait_for``, which in Python 3.11 swallows
     a cancellation that arrives with the answer, and a task so cancelled never ends.
     """
-    with away():
-        async with asyncio.timeout(seconds):
-            yield
+
+    def __init__(self, seconds: float = _ANSWER_SECONDS) -> None:
+        self._limit = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with away():
+            await self._limit.__aexit__(kind, error, traceback)
+        _AWAY.__exit__(kind, error, traceback)
 
 
 class Absence:
-    """Says once that Redis went away and once that it is back, however often that is noticed in between."""
+    """Says once that Redis went away and once that it is back, however often that is noticed in between.
+
+    Several may share one, of whom some still get answers: it is back when for a while nobody noticed otherwise.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._lasts = False
+        self._noticed_at = _NEVER
 
     def noticed(self, error: BaseException) -> None:
         """A command failed."""
-        log.log(logging.DEBUG if self._lasts else logging.WARNING, "%s: Redis is away: %s", self._what, error)
+        level = logging.DEBUG if self._lasts else logging.WARNING
+        log.log(level, "%s: Redis is away: %s", self._what, str(error) or type(error).__name__)
         self._lasts = True
+        self._noticed_at = clock.monotonic()
 
     def over(self) -> None:
         """A command succeeded."""
-        if self._lasts:
+        if self._lasts and clock.monotonic() - self._noticed_at >= _STEADY_SECONDS:
             log.warning("%s: Redis is back", self._what)
             self._lasts = False
 
@@ -190,8 +207,18 @@ class Store:
             except (ConnectionBroke, OSError):
                 if not repeatable:
                     raise
+            except ReadOnlyError:
+                await self._drop_connection()
+                raise
             await asyncio.sleep(_AGAIN_SECONDS)
             return await run()
+
+    async def _drop_connection(self) -> None:
+        """Close the pool's connection used last, to what is no primary any more: its name may lead elsewhere by now."""
+        pool: Any = self.pool
+        connection = await pool.get_connection()
+        await connection.disconnect(nowait=True)
+        await pool.release(connection)
 
     def waiting_list(self, key: str) -> WaitingList:
         """A list to wait on, with a connection of its own."""
@@ -240,23 +267,21 @@ class Store:
 
     async def add_field(self, key: str, name: str, value: Value) -> bool:
         """Set a field of a hash unless it is there; whether it was set. Not sent twice: the answer must be true."""
-        with away():
-            return bool(await self._redis.hsetnx(key, name, value))
+        return bool(await self._do(lambda: self._redis.hsetnx(key, name, value), repeatable=False))
 
     async def drop_field(self, key: str, name: str) -> bool:
-        """Remove a field of a hash; whether it was there."""
-        with away():
-            return bool(await self._redis.hdel(key, name))
+        """Remove a field of a hash; whether it was there. Not sent twice: the answer must be true."""
+        return bool(await self._do(lambda: self._redis.hdel(key, name), repeatable=False))
 
     async def members(self, key: str) -> frozenset[str]:
         """All members of a set."""
-        with away():
-            return frozenset(member.decode() for member in await self._redis.smembers(key))
+        members: set[bytes] = await self._do(lambda: self._redis.smembers(key))
+        return frozenset(member.decode() for member in members)
 
     async def list_end(self, key: str, most: int) -> list[str]:
         """The last entries of a list, oldest first."""
-        with away():
-            return [entry.decode() for entry in await self._redis.lrange(key, -most, -1)]
+        entries: list[bytes] = await self._do(lambda: self._redis.lrange(key, -most, -1))
+        return [entry.decode() for entry in entries]
 
     async def set_field(self, key: str, field: str, value: str) -> None:
         """Set one field of a hash."""
@@ -311,10 +336,9 @@ class Store:
 
     async def read_back(self, stream: str, first: str, last: str, most: int) -> list[tuple[str, dict[str, str]]]:
         """Entries of a stream between two ids, newest first."""
-        with away():
-            rows: list[tuple[bytes, Mapping[bytes, bytes]]] = await self._redis.xrevrange(
-                stream, last, first, count=most
-            )
+        rows: list[tuple[bytes, Mapping[bytes, bytes]]] = await self._do(
+            lambda: self._redis.xrevrange(stream, last, first, count=most)
+        )
         return [(number.decode(), {k.decode(): v.decode() for k, v in fields.items()}) for number, fields in rows]
 
     async def count_between(self, key: str, low: float, high: float) -> int:

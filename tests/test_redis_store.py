@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
+from redis.asyncio import Redis
 
 from shared.redis_store import RedisAway, Store
 from tests.conftest import free_port
+from tests.queue.servers import restartable
 
 
 async def test_a_cancelled_task_ends_even_if_redis_answers_in_the_same_moment(valkey: str) -> None:
@@ -36,6 +39,91 @@ async def test_a_redis_that_accepts_and_says_nothing_is_away(monkeypatch: pytest
         with pytest.raises(RedisAway):
             await store.ping()
         with suppress(RedisAway):
+            await store.close()
+
+
+Ask = Callable[[Store], Awaitable[object]]
+
+COMMANDS: dict[str, Ask] = {
+    "script": lambda store: store.script("return 1")(keys=[], args=[]),
+    "script on its own line": lambda store: store.script("return 1", own_line=True)(keys=[], args=[]),
+    "pop": lambda store: store.waiting_list("k").pop(0),
+    "ping": Store.ping,
+    "get": lambda store: store.get("k"),
+    "get_and_exists": lambda store: store.get_and_exists("k", "o"),
+    "config": lambda store: store.config("save"),
+    "set": lambda store: store.set("k", "v"),
+    "hash": lambda store: store.hash("k"),
+    "field": lambda store: store.field("k", "f"),
+    "add_field": lambda store: store.add_field("k", "f", "v"),
+    "drop_field": lambda store: store.drop_field("k", "f"),
+    "members": lambda store: store.members("k"),
+    "list_end": lambda store: store.list_end("k", 5),
+    "set_field": lambda store: store.set_field("k", "f", "v"),
+    "drop_fields": lambda store: store.drop_fields("k", ["f"]),
+    "push_capped": lambda store: store.push_capped("k", "v", 5),
+    "beat": lambda store: store.beat("k", "m", 1.0, 5),
+    "members_since": lambda store: store.members_since("k", 0),
+    "drop_member": lambda store: store.drop_member("k", "m"),
+    "hashes": lambda store: store.hashes(["k"]),
+    "read_back": lambda store: store.read_back("k", "-", "+", 5),
+    "count_between": lambda store: store.count_between("k", 0, 1),
+    "publish": lambda store: store.publish("c", "m"),
+    "messages": lambda store: anext(store.messages("c")),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_no_command_waits_for_ever_for_a_redis_that_fell_silent(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.redis_store._ANSWER_SECONDS", 0.1)
+    async with restartable(durable=False) as server:
+        store = Store.at(server.url)
+        await store.ping()
+        server.freeze()
+        async with asyncio.timeout(5):
+            with pytest.raises(RedisAway):
+                await COMMANDS[command](store)
+        server.thaw()
+        await store.close()
+
+
+def test_every_command_is_held_against_silence() -> None:
+    others = {"at", "pool", "script", "waiting_list", "close"}
+    public = {name for name in vars(Store) if not name.startswith("_")} - others
+    assert public == {name for name in COMMANDS if name not in {"script", "script on its own line", "pop"}}
+
+
+async def test_a_connection_to_what_is_no_primary_any_more_is_not_kept() -> None:
+    write = "return redis.call('SET', 'k', 'v')"
+    async with restartable(durable=False) as first, restartable(durable=False) as second:
+        where = first
+
+        async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            to_server, from_server = await asyncio.open_unix_connection(where.url.removeprefix("unix://"))
+
+            async def passed(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+                with suppress(OSError):
+                    while data := await source.read(4096):
+                        target.write(data)
+                target.close()
+
+            await asyncio.gather(passed(reader, from_server), passed(to_server, writer))
+
+        async with await asyncio.start_server(lead, "127.0.0.1", 0) as name:
+            store = Store.at(f"redis://127.0.0.1:{name.sockets[0].getsockname()[1]}/0")
+            scripts = [store.script(write), store.script(write, own_line=True)]
+            for script in scripts:
+                await script(keys=[], args=[])
+            async with Redis.from_url(first.url) as admin:
+                await admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+            where = second
+            for script in scripts:
+                with pytest.raises(RedisAway):
+                    await script(keys=[], args=[])
+            for script in scripts:
+                await script(keys=[], args=[])
             await store.close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -61,8 +62,10 @@ class WatchedRedis:
         self.running[self.primary].kill()
 
     def failed_over(self) -> bool:
-        """Whether what was the replica is the primary."""
-        return bool(self.ask(self.replica).role()[0] == "master")
+        """Whether what was the replica is the primary; whoever is connected when it becomes it is cut off."""
+        with suppress(Away, ResponseError):
+            return bool(self.ask(self.replica).role()[0] == "master")
+        return False
 
     def close(self) -> None:
         """End all three."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +35,14 @@ class Restartable:
         """As the machine's power failing: what is not in its file is gone."""
         await asyncio.to_thread(self._server.terminate)
 
+    def freeze(self) -> None:
+        """From here on it accepts everything and says nothing."""
+        os.kill(self._server._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it stood."""
+        os.kill(self._server._process.pid, signal.SIGCONT)
+
     async def restart(self) -> None:
         await self.kill()
         await self.start()
@@ -47,5 +57,6 @@ async def restartable(*, durable: bool) -> AsyncIterator[Restartable]:
         await server.start()
         yield server
     finally:
+        server.thaw()
         await server.kill()
         shutil.rmtree(folder, ignore_errors=True)
