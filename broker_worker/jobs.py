@@ -38,6 +38,8 @@ Settled = Callable[[], Awaitable[None]]
 SLOW_SECONDS = 1.0
 """A plain read that takes longer has a line of its own in the log; of a quicker one the frontend's line tells."""
 
+LEFT = error_text(TimedOut("the caller left before the answer"))
+
 READONLY_REASON = "READONLY is set for this worker: orders are refused, queries work"
 
 
@@ -83,12 +85,13 @@ class JobRunner:
             logs.CALL.set({"request_id": envelope.request_id, "caller": envelope.caller})  # for the job's own task
             result = await (self._traced(envelope, job) if traces.on() else self._answer(envelope, job))
             answer, outcome, served = result_text(result), str(vars(result).get("state") or "ok"), True
-            share = share_key(self._keys, OPERATIONS[envelope.operation], envelope.arguments)
+            operation = OPERATIONS[envelope.operation]
+            share = share_key(self._keys, operation, envelope.arguments, authenticated=envelope.authenticated)
         except BridgeError as error:
             answer, outcome = error_text(error), error.code
         except asyncio.CancelledError:
-            # Only the drain at the end of this process cancels a job: the caller is told, and the task ends here.
-            answer, outcome = error_text(_stopping(envelope)), "stopped"
+            # Nobody waits for it any more, or this process ends, of which its caller is told. The task ends here.
+            answer, outcome = (LEFT, "left") if job.left() else (error_text(_stopping(envelope)), "stopped")
         except Exception:
             log.exception("job %s failed", job.id)
             answer, outcome = error_text(Internal(f"request {job.id} failed")), Internal.code

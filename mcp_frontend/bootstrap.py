@@ -70,6 +70,8 @@ class Frontend:
                 ("audit", session.audit.keep()),
             )
         ]
+        for task in tasks:
+            task.add_done_callback(_lament)
         try:
             yield
         finally:
@@ -86,6 +88,12 @@ class Frontend:
         return FrontendWord(
             name=name, version=VERSION, since=datetime.now(UTC), readonly=self.readonly, transport=transport
         )
+
+
+def _lament(task: asyncio.Task[None]) -> None:
+    """Calls work without it, later and worse: whoever runs this process must hear of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("%s: ended by a defect, until this process is started again", task.get_name(), exc_info=error)
 
 
 def build(settings: FrontendSettings, identify: Identify | None = None) -> Frontend:

@@ -25,12 +25,12 @@ class Keys:
 
     @property
     def wake(self) -> str:
-        """List the worker blocks on: one push means there is something in the queue."""
+        """List the worker blocks on: an entry means there is something in the queue, and may show a lone query."""
         return self._name("wake")
 
     @property
     def lease(self) -> str:
-        """``worker name`` of the one worker that may claim jobs; expires when it stops renewing."""
+        """``worker:epoch`` of the one worker that may claim jobs; expires when it stops renewing."""
         return self._name("lease")
 
     @property

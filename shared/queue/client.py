@@ -23,7 +23,7 @@ from shared.queue.outbox import Outbox, Row
 from shared.queue.replies import Inbox, Replies
 from shared.queue.sharing import share_key
 from shared.redis_keys import Keys
-from shared.redis_store import RedisAway, Store
+from shared.redis_store import RedisAway, Store, answered
 from shared.time_limit import TimeLimits
 
 log = logging.getLogger(__name__)
@@ -97,9 +97,10 @@ class JobClient:
         """The answer's text.
 
         Raises ``QueueDown``, ``WorkerDown`` or ``Busy`` where nothing was done, ``TimedOut`` for a read that took too
-        long, and ``OrderUnresolved`` where an order was taken and its fate is not known yet.
+        long or an order taken back unbegun, ``OrderUnresolved`` where an order's fate is not known yet, and
+        ``Internal`` where what is stored as the answer is none.
         """
-        if (shared := share_key(self._keys, operation, arguments)) and (
+        if (shared := share_key(self._keys, operation, arguments, authenticated=call.authenticated)) and (
             answer := await self._shared(shared)
         ) is not None:
             return answer
@@ -199,44 +200,48 @@ class JobClient:
     async def _reach(self) -> None:
         """Return if Redis answers, or just did: an absence noticed before the order leaves proves that it never did."""
         try:
-            async with asyncio.timeout(_REACH_SECONDS):
+            async with answered(_REACH_SECONDS):
                 await self._store.ping(unless_heard_within=_REACHED_SECONDS)
-        except (RedisAway, TimeoutError) as error:
+        except RedisAway as error:
             raise QueueDown("Redis cannot be reached; the order was not handed over") from error
 
     async def _give_up(self, job_id: str, *, trades: bool) -> str:
         """The last word about a call whose time is over."""
         try:
-            async with asyncio.timeout(_LAST_WORD_SECONDS):
-                withdrawn = await self._withdrawn(job_id)
-                stored = None if withdrawn else await self._store.get(arq_seam.RESULT + job_id)
-        except (RedisAway, TimeoutError) as error:
+            async with answered(_LAST_WORD_SECONDS):
+                outcome = await self._withdraw_job(job_id)
+                stored = None if outcome == b"WITHDRAWN" else await self._store.get(arq_seam.RESULT + job_id)
+        except RedisAway as error:
             if trades:
                 raise OrderUnresolved("Redis went away while the order was under way") from error
             raise QueueDown("Redis went away while the answer was awaited") from error
         if stored is not None:
             return _text(read_result(job_id, stored))
-        if withdrawn:
+        if outcome == b"WITHDRAWN":
             raise TimedOut(
                 "the worker did not begin the call in time; it was withdrawn, certainly nothing was sent",
                 retry="after 5 s",
             )
-        if trades:
+        if not trades:
+            raise TimedOut("the worker did not finish the call in time")
+        if outcome == b"CLAIMED":
             raise OrderUnresolved("the worker has the order and has not answered yet")
-        raise TimedOut("the worker did not finish the call in time")
+        raise OrderUnresolved("the order was not handed over in time, or its answer is lost")
 
-    async def _withdrawn(self, job_id: str) -> bool:
-        outcome: bytes = await self._withdraw(keys=[self._keys.queue, self._keys.callers], args=[job_id])
-        return outcome == b"WITHDRAWN"
+    async def _withdraw_job(self, job_id: str) -> bytes:
+        """Take a job back: ``WITHDRAWN``, ``CLAIMED``, or ``GONE`` where the queue does not have it."""
+        names = [self._keys.queue, self._keys.callers, self._keys.wake]
+        outcome: bytes = await self._withdraw(keys=names, args=[job_id])
+        return outcome
 
     async def _quietly_withdraw(self, job_id: str, *, trades: bool) -> None:
         try:
-            async with asyncio.timeout(GRACE_SECONDS):
+            async with answered(GRACE_SECONDS):
                 await self._outboxes[trades].settled()
-                await self._withdrawn(job_id)
+                await self._withdraw_job(job_id)
                 if not trades:
                     await self._leavers.tell(job_id)  # it may run already; an order's fate is worth more than its cost
-        except (RedisAway, TimeoutError) as error:
+        except RedisAway as error:
             log.info("job %s of a caller that left was not withdrawn: %s", job_id, error)
 
 

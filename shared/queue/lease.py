@@ -9,7 +9,7 @@ import time
 
 from shared.queue import scripts
 from shared.redis_keys import Keys
-from shared.redis_store import Absence, RedisAway, Store
+from shared.redis_store import Absence, RedisAway, Store, answered
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +71,12 @@ class Lease:
         keys = self._keys
         asked_at = time.monotonic()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with answered(PATIENCE_SECONDS):
                 answer = await self._lead(
                     keys=[keys.lease, keys.epoch, keys.heartbeat, keys.queue, keys.wake],
                     args=[self._worker, int(LEASE_SECONDS * 1000), int(HEARTBEAT_SECONDS * 1000), self._highest_epoch],
                 )
-        except (RedisAway, TimeoutError) as error:
+        except RedisAway as error:
             self._absence.noticed(error)
             return
         self._absence.over()
@@ -107,9 +107,9 @@ class Lease:
     async def _give_back(self) -> None:
         """Also where it is not known to be ours: the answer to having taken it may be under way."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with answered(PATIENCE_SECONDS):
                 await self._resign(keys=[self._keys.lease, self._keys.heartbeat], args=[self._worker])
-        except (RedisAway, TimeoutError) as error:
+        except RedisAway as error:
             log.info("the lease was not given back and will expire: %s", error)
         self.holder = ""
         self._held.clear()

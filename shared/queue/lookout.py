@@ -85,7 +85,7 @@ class Lookout:
 
     async def _look_at(self, due: list[tuple[str, _Watched]]) -> None:
         self.looks += 1
-        keys = [self._keys.queue, self._keys.callers, self._keys.heartbeat]
+        keys = [self._keys.queue, self._keys.callers, self._keys.wake, self._keys.heartbeat]
         answers: list[bytes] = await self._script(keys=keys, args=[job_id for job_id, _ in due])
         lost: list[Awaitable[None]] = []
         for (job_id, one), answer in zip(due, answers, strict=True):

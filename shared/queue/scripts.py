@@ -53,12 +53,14 @@ local function leave(queue, callers, ids)
     if redis.call('HINCRBY', callers, tag, -count) <= 0 then redis.call('HDEL', callers, tag) end
   end
 end
--- Takes back a job that nobody has begun; a job that ever was claimed may have been.
-local function withdraw(queue, callers, id)
+-- Takes back a job that nobody has begun; a job that ever was claimed may have been. Nobody is shown it any more.
+local function withdraw(queue, callers, wake, id)
   local score = redis.call('ZSCORE', queue, id)
   if not score then return 'GONE' end
   if tonumber(score) >= CLAIMED or redis.call('EXISTS', MARK .. id) == 1 then return 'CLAIMED' end
   leave(queue, callers, {{id}})
+  local word = redis.call('LINDEX', wake, 0)
+  if word and string.sub(word, 1, #id + 1) == id .. ' ' then redis.call('LSET', wake, 0, '{WAKE_UP}') end
   return 'WITHDRAWN'
 end
 """
@@ -85,7 +87,7 @@ end
 local new = redis.call('EXISTS', unpack(names)) == 0
 for i = 6, #ARGV, 4 do
   local id, tag, answer = ARGV[i], ARGV[i + 3], 'OK'
-  has[tag] = has[tag] or tonumber(redis.call('HGET', KEYS[4], tag) or 0)
+  has[tag] = has[tag] or all > 0 and tonumber(redis.call('HGET', KEYS[4], tag) or 0) or 0
   if seen[id] or not new and redis.call('EXISTS', JOB .. id, RESULT .. id) > 0 then answer = 'KNOWN'
   elseif not served then answer = 'NO_WORKER'
   elseif waiting >= tonumber(ARGV[4]) then answer = 'BUSY'
@@ -215,24 +217,24 @@ return silent
 WITHDRAW: Final = (
     _COMMON
     + """
--- KEYS queue, callers  ARGV id
-return withdraw(KEYS[1], KEYS[2], ARGV[1])
+-- KEYS queue, callers, wake  ARGV id
+return withdraw(KEYS[1], KEYS[2], KEYS[3], ARGV[1])
 """
 )
 
 LOOK: Final = (
     _COMMON
     + """
--- KEYS queue, callers, heartbeat  ARGV ids
+-- KEYS queue, callers, wake, heartbeat  ARGV ids
 -- What became of jobs whose answers were not heard: '=' and the result, WAITING, WITHDRAWN where no worker serves and
 -- none has begun it, or LOST: Redis knows nothing of it.
-local served = redis.call('EXISTS', KEYS[3]) == 1
+local served = redis.call('EXISTS', KEYS[4]) == 1
 local answers = {}
 for i, id in ipairs(ARGV) do
   local result = redis.call('GET', RESULT .. id)
   if result then answers[i] = '=' .. result
   elseif redis.call('EXISTS', JOB .. id) == 0 then answers[i] = 'LOST'
-  elseif not served and withdraw(KEYS[1], KEYS[2], id) == 'WITHDRAWN' then answers[i] = 'WITHDRAWN'
+  elseif not served and withdraw(KEYS[1], KEYS[2], KEYS[3], id) == 'WITHDRAWN' then answers[i] = 'WITHDRAWN'
   else answers[i] = 'WAITING' end
 end
 return answers
@@ -241,7 +243,7 @@ return answers
 
 LEAD: Final = (
     _COMMON
-    + """
+    + f"""
 -- KEYS lease, epoch, heartbeat, queue, wake  ARGV worker, lease ms, heartbeat ms, highest epoch known
 -- Renews the lease of its holder, or takes a free one under a new epoch and puts a dead holder's jobs back.
 -- The holder is known by its name, so that a new holder whom the answer did not reach learns its epoch by asking again.
@@ -256,7 +258,9 @@ if not holder then
   holder = ARGV[1] .. ':' .. epoch
   local left = redis.call('ZRANGEBYSCORE', KEYS[4], CLAIMED, '+inf', 'WITHSCORES')
   for i = 1, #left, 2 do redis.call('ZADD', KEYS[4], left[i + 1] - CLAIMED, left[i]) end
-  if #left > 0 then redis.call('RPUSH', KEYS[5], '1') end
+  -- Whatever waits is to be claimed; a query shown to the last holder may be over.
+  redis.call('DEL', KEYS[5])
+  if redis.call('EXISTS', KEYS[4]) == 1 then redis.call('RPUSH', KEYS[5], '{WAKE_UP}') end
 end
 redis.call('SET', KEYS[1], holder, 'PX', ARGV[2])
 redis.call('SET', KEYS[3], holder, 'PX', ARGV[3])

@@ -15,12 +15,13 @@ from shared.contract import Operation
 from shared.redis_keys import Keys
 
 
-def share_key(keys: Keys, operation: Operation, arguments: Mapping[str, object]) -> str:
+def share_key(keys: Keys, operation: Operation, arguments: Mapping[str, object], *, authenticated: bool) -> str:
     """Where the answer to this question would lie; empty for what is never shared.
 
     The same question in the same words; two wordings of one question are two questions here, and joined in the worker.
+    Nor is what an authenticated caller was told for others: of a live account the worker tells those alone.
     """
     if not operation.marker.share_for:
         return ""
-    asked = to_json([operation.name, sorted(arguments.items())])
+    asked = to_json([operation.name, authenticated, sorted(arguments.items())])
     return keys.shared_answer(hashlib.blake2b(asked, digest_size=16).hexdigest())

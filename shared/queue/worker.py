@@ -11,13 +11,13 @@ from typing import Protocol
 
 from shared import audit
 from shared.envelope import error_text
-from shared.errors import Internal, TimedOut
+from shared.errors import Internal
 from shared.queue import arq_seam, scripts
 from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.leavers import Leavers
 from shared.redis_keys import Keys
-from shared.redis_store import Absence, RedisAway, Store
+from shared.redis_store import Absence, RedisAway, Store, answered
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ _AT_ONCE_SECONDS = 0.01
 """A query that was begun unclaimed and takes longer is claimed."""
 _BLOCK_SECONDS = 2
 """Longest single wait on the wake list."""
+_STORED_AT_ONCE = 256
+"""Answers in one script call: Redis does nothing else while it runs."""
+_MOST_UNSTORED = 2_000
+"""Answers that Redis has not taken yet; beyond them nothing more is claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Job:
     """Which lane it came in by; what it may do is decided from the envelope alone."""
     progress: Callable[[str, str], Awaitable[None]]
     """Publish a text on a frontend's reply channel."""
+    left: Callable[[], bool] = lambda: False
+    """Whether it is cancelled because its caller left; else because this process stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,10 @@ class Done:
 
 
 class RunJob(Protocol):
-    """Runs one job to its answer. A refusal is an answer too; what it raises is logged and answered as a defect."""
+    """Runs one job to its answer. A refusal is an answer too; what it raises is logged and answered as a defect.
+
+    So is its cancellation: a job that lets it out is not accounted for before the next worker.
+    """
 
     async def __call__(self, job: Job) -> Done:
         """Run it."""
@@ -83,7 +92,7 @@ class _Held:
     """The jobs this process has claimed and not accounted for yet, running or finished and not stored.
 
     A job that a lapse of the lease put back, or that a claim hands out a second time, is found here and not begun
-    again. Bounded by the slots, and by what ends while Redis is away.
+    again. Bounded by the slots and ``_MOST_UNSTORED``.
     """
 
     tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
@@ -117,8 +126,10 @@ class JobWorker:
         self._look = asyncio.Event()
         self._claimed = asyncio.Event()
         self._flush = asyncio.Event()
+        self._stored = asyncio.Event()
         self._storing = asyncio.Lock()
         self._absence = Absence("queue")
+        self._absence_of_answers = Absence("answers to store")
         self._claim = store.script(scripts.CLAIM, repeatable=False, own_line=True)
         self._finish = store.script(scripts.FINISH, own_line=True)
         self._leavers = Leavers(store, keys)
@@ -169,10 +180,10 @@ class JobWorker:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         try:
-            async with asyncio.timeout(LAST_WORDS_SECONDS):
+            async with answered(LAST_WORDS_SECONDS):
                 await self._store_all()
-        except TimeoutError:
-            log.warning("%d answers were not stored: Redis is away", len(self._held.unstored))
+        except Exception as error:  # whatever it is: what was decided must not be lost
+            log.warning("%d answers were not stored: %s", len(self._held.finished), error)
             _into_the_log(self._held.finished)
         return len(left)
 
@@ -183,6 +194,7 @@ class JobWorker:
             self._absence.over()
         except RedisAway as error:
             self._absence.noticed(error)
+            self._in_doubt = True  # a replica that took over may have missed what was stored
             await asyncio.sleep(_PAUSE_SECONDS)
             self._look.set()
 
@@ -229,11 +241,18 @@ class JobWorker:
         while True:
             await self._look.wait()
             await self._lease.held()
+            await self._room()
             self._look.clear()
             await self._guard(self._claim_batch())
             self._claimed.set()
             # What was claimed begins before more is: an order put in meanwhile comes before all of that.
             await asyncio.sleep(0)
+
+    async def _room(self) -> None:
+        """Return when what has ended is stored but for a bearable rest."""
+        while len(self._held.unstored) >= _MOST_UNSTORED:
+            self._stored.clear()
+            await self._stored.wait()
 
     async def _claim_batch(self) -> None:
         lanes = self._lanes.both
@@ -295,7 +314,8 @@ class JobWorker:
             except arq_seam.NotAJob as error:
                 log.warning("job %s refused: %s", job_id, error)
                 body, signature = None, None
-            done = await self._done(raw_id, Job(job_id, body, signature, trades, self._publish))
+            job = Job(job_id, body, signature, trades, self._publish, lambda: raw_id in self._held.left)
+            done = await self._done(job)
             result = arq_seam.encode_result(
                 job_id, done.answer, queue=self._keys.queue, enqueued_ms=enqueued, started_ms=started,
                 finished_ms=int(time.time() * 1000),
@@ -309,15 +329,11 @@ class JobWorker:
         finally:
             self._ended(raw_id, trades=trades)
 
-    async def _done(self, raw_id: bytes, job: Job) -> Done:
+    async def _done(self, job: Job) -> Done:
         """What came of a job, whatever did."""
         try:
             done = await self._run_job(job)
             done.answer.encode()
-        except asyncio.CancelledError:
-            if raw_id not in self._held.left:
-                raise
-            return Done(error_text(TimedOut("the caller left before the answer")), None)
         except Exception:
             log.exception("job %s failed", job.id)
             return Done(error_text(Internal(f"request {job.id} failed")), None)
@@ -327,25 +343,23 @@ class JobWorker:
         """Store every finished answer, again and again while Redis is away: storing may be repeated."""
         held = self._held
         async with self._storing:
-            while held.finished:
-                batch, held.finished = held.finished, []
+            while batch := held.finished[:_STORED_AT_ONCE]:
                 try:
                     silent: list[bytes] = await self._finish(
                         keys=[self._keys.queue, self._keys.callers, self._keys.audit, self._keys.audit_due],
                         args=[KEEP_RESULT_MS, *(field for row in batch for field in row.fields)],
                     )
                 except RedisAway as error:
-                    self._absence.noticed(error)
-                    held.finished = batch + held.finished
+                    self._absence_of_answers.noticed(error)
                     await asyncio.sleep(_PAUSE_SECONDS)
-                except BaseException:
-                    held.finished = batch + held.finished
-                    raise
-                else:
-                    ids = {row.raw_id for row in batch}
-                    held.unstored -= ids
-                    held.stored_since_claim |= ids
-                    _into_the_log(row for row in batch if row.raw_id in silent)
+                    continue
+                self._absence_of_answers.over()
+                del held.finished[: len(batch)]
+                ids = {row.raw_id for row in batch}
+                held.unstored -= ids
+                held.stored_since_claim |= ids
+                self._stored.set()
+                _into_the_log(row for row in batch if row.raw_id in silent)
 
     async def _publish(self, reply_to: str, text: str) -> None:
         """Progress is a courtesy: where Redis is away it is dropped."""

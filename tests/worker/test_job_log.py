@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 
@@ -50,6 +51,16 @@ async def test_a_refusal_has_a_line_with_its_code(bridge: Bridge, caplog: pytest
         for envelope in (bridge.envelope("delete_everything"), bridge.envelope("get_orders", v=VERSION + 1)):
             await bridge.put(envelope)
         await until(lambda: len([one for one in caplog.records if "UNREADABLE_JOB" in one.getMessage()]) == 2)
+
+
+async def test_a_caller_that_left_is_no_stop_of_the_worker(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
+    bridge.control.mute()
+    with caplog.at_level(logging.DEBUG, logger=jobs.log.name):
+        asking = asyncio.create_task(bridge.call("search_contracts", pattern="LEAVES"))
+        await until(lambda: bridge.worker.jobs.running["queries"] == 1)
+        asking.cancel()
+        await until(lambda: any(record.getMessage().endswith(": left") for record in caplog.records))
+    bridge.control.unmute()
 
 
 async def test_whoever_debugs_sees_every_job(bridge: Bridge, caplog: pytest.LogCaptureFixture) -> None:
