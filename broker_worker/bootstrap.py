@@ -237,7 +237,7 @@ def build(
         duplicate_window=settings.duplicate_window_seconds,
     )
     placer = Placer(link, book, journal, sent_file, recorder, sender, outages)
-    changer = Changer(link, contracts, book, finder, lease, outages, client_id=settings.ibkr_client_id)
+    changer = Changer(link, contracts, book, finder, recorder, lease, outages, client_id=settings.ibkr_client_id)
     handlers: dict[type[Toolset], Toolset] = {
         AccountTools: AccountDesk(link, positions),
         OrderTools: OrderDesk(

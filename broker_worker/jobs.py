@@ -18,7 +18,8 @@ from broker_worker.durability import DurabilityWatch
 from shared import clock, logs, traces
 from shared.audit import Decision
 from shared.contract import OPERATIONS, Call, Effect, Operation, Toolset
-from shared.contract.orders import NEVER_SENT, OrderState, order_answer, refused
+from shared.contract.order_answers import NEVER_SENT, order_answer, refused
+from shared.contract.orders import OrderState
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
 from shared.metrics import Observe, unobserved
@@ -84,7 +85,7 @@ class JobRunner:
             envelope = unseal(job.body, job.signature, self._policy.secret)
             logs.CALL.set({"request_id": envelope.request_id, "caller": envelope.caller})  # for the job's own task
             result = await (self._traced(envelope, job) if traces.on() else self._answer(envelope, job))
-            answer, outcome, served = result_text(result), str(vars(result).get("state") or "ok"), True
+            answer, outcome, served = result_text(result), _outcome(vars(result)), True
             operation = OPERATIONS[envelope.operation]
             share = share_key(self._keys, operation, envelope.arguments, authenticated=envelope.authenticated)
         except BridgeError as error:
@@ -99,7 +100,7 @@ class JobRunner:
         known = envelope is not None and envelope.operation in OPERATIONS  # whoever writes to Redis invents no labels
         self._observe(envelope.operation if envelope and known else "unknown", outcome, seconds)
         _note(job.id, outcome, envelope, seconds, served=served)
-        decision = _decision(envelope, outcome, answer) if envelope else _forged(job, outcome, answer)
+        decision = await self._decision(envelope, outcome, answer) if envelope else _forged(job, outcome, answer)
         if decision is not None:
             fail_points.reach("answered")
         share_ms = int(OPERATIONS[envelope.operation].marker.share_for * 1000) if envelope and share else 0
@@ -174,6 +175,33 @@ class JobRunner:
             raise OrderUnresolved(f"{why}, and Redis went away") from error
         raise OrderUnresolved(f"{why}; it may have been sent by this call or an earlier one")
 
+    async def _decision(self, envelope: Envelope, outcome: str, answer: str) -> Decision | None:
+        """The audit entry of a call that was to trade, whatever came of it."""
+        operation = OPERATIONS.get(envelope.operation)
+        if operation is None or operation.marker.effect is not Effect.TRADES:
+            return None
+        return Decision(
+            by="worker",
+            caller=envelope.caller,
+            operation=envelope.operation,
+            request_id=envelope.request_id,
+            arguments=envelope.arguments,
+            outcome=outcome,
+            detail=answer,
+            key=await self._key_of(envelope),
+        )
+
+    async def _key_of(self, envelope: Envelope) -> str:
+        """The key of the order that a call was about; empty where that is not one, or Redis cannot say."""
+        said = envelope.arguments
+        if (name := said.get("client_order_id")) is not None:
+            return order_key(envelope.caller, str(name))
+        try:
+            keys = await self._records.keys_meant(envelope.caller, str(said.get("order_id") or said.get("order") or ""))
+        except RedisAway:
+            return ""
+        return keys[0] if len(keys) == 1 else ""
+
     def _permitted(self, envelope: Envelope, job: Job) -> Operation:
         """The operation, where this caller may have it run here."""
         if envelope.session != self._policy.session:
@@ -213,22 +241,11 @@ def _never_sent(parsed: Mapping[str, Any], why: str) -> BaseModel:
     )
 
 
-def _decision(envelope: Envelope, outcome: str, answer: str) -> Decision | None:
-    """The audit entry of a call that was to trade, whatever came of it."""
-    operation = OPERATIONS.get(envelope.operation)
-    if operation is None or operation.marker.effect is not Effect.TRADES:
-        return None
-    name = envelope.arguments.get("client_order_id")
-    return Decision(
-        by="worker",
-        caller=envelope.caller,
-        operation=envelope.operation,
-        request_id=envelope.request_id,
-        arguments=envelope.arguments,
-        outcome=outcome,
-        detail=answer,
-        key=order_key(envelope.caller, str(name)) if name is not None else "",
-    )
+def _outcome(answer: Mapping[str, object]) -> str:
+    """What came of a call that was served, in a word: where the order stands, or that its change did not happen."""
+    if answer.get("changed", True) is not True and answer["state"] is not OrderState.REJECTED:
+        return "NOT_CHANGED" if answer["changed"] is False else "NOT_CONFIRMED"
+    return str(answer.get("state") or "ok")
 
 
 def _forged(job: Job, outcome: str, answer: str) -> Decision | None:

@@ -75,7 +75,13 @@ async def _audit(arguments: argparse.Namespace, audit: Audit) -> int:
 
 def _line(entry: dict[str, str]) -> str:
     what = f"{entry['operation']} {entry['outcome']}"
-    return f"{entry['at']}  {entry['by']}  {entry['caller']}  {what}  {entry['key']}\n    {entry['detail'][:300]}"
+    told = [text for text in (_asked(entry["arguments"]), entry["detail"][:300]) if text]
+    return "\n    ".join([f"{entry['at']}  {entry['by']}  {entry['caller']}  {what}  {entry['key']}", *told])
+
+
+def _asked(arguments: str) -> str:
+    """What a call asked for, on one line."""
+    return " ".join(f"{name}={value}" for name, value in json.loads(arguments).items())[:300]
 
 
 async def _resolve(arguments: argparse.Namespace, journal: Journal, audit: Audit) -> int:

@@ -24,7 +24,7 @@ from shared import json_text, logs, traces
 from shared.contract import Call, Effect, Operation
 from shared.contract.call import new_request_id
 from shared.contract.operation import PATIENCE
-from shared.contract.orders import refused
+from shared.contract.order_answers import refused
 from shared.envelope import read_answer
 from shared.errors import BridgeError, Internal, QueueDown, TimedOut, Unavailable
 from shared.metrics import Observe, unobserved

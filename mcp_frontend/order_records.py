@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from shared import clock, json_text
 from shared.contract import OPERATIONS, Call
+from shared.contract.order_answers import NEVER_SENT, held_back, order_answer
 from shared.contract.order_records import MOST_WAITED, OrderDetail, OrderRecordTools
-from shared.contract.orders import NEVER_SENT, OrderState, order_answer
+from shared.contract.orders import OrderState
 from shared.errors import InvalidArgument, QueueDown, Unavailable
-from shared.order_records import REF_PREFIX, OrderRecords, Sighting, Stage, StoredOrder, order_key
+from shared.order_records import OrderRecords, Sighting, Stage, StoredOrder
 from shared.redis_store import RedisAway
 
 _LOOK_EVERY = 0.25
@@ -24,7 +24,6 @@ _SAY_EVERY = 5.0
 _QUEUED = "The order waits for the worker. Do not place it again; call wait_for_order, or repeat the first call."
 _HELD = "Nothing was sent. The same call again, under the same client_order_id, tries again."
 _FORGOTTEN = "Redis has lost its memory; whether an earlier call had the order sent is not known until it is restored"
-_KEY = re.escape(REF_PREFIX) + "[a-z2-7]{26}"
 _SENDING = "It may have reached the gateway. Do not place it again; call wait_for_order."
 
 
@@ -58,7 +57,7 @@ class RecordedOrders(OrderRecordTools):
 
     async def _key(self, call: Call, handle: str) -> str:
         """The key of the order a handle names, or empty; raises ``InvalidArgument`` where it names several."""
-        found = await keys_meant(self._records, call, handle)
+        found = await self._records.keys_meant(call.caller, handle)
         if len(found) < 2:
             return found[0] if found else ""
         records = [await self._records.get(key) for key in found]
@@ -81,17 +80,6 @@ class RecordedOrders(OrderRecordTools):
             return _not_found(handle)
         history = await self._records.history(key)
         return detail_of(seen).model_copy(update={"history": history})
-
-
-async def keys_meant(records: OrderRecords, call: Call, handle: str) -> list[str]:
-    """The keys of the orders that a handle may name, whether there are such or not."""
-    if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
-        return await records.keys_named(f"perm:{int(perm[1])}")
-    if handle.isascii() and handle.isdigit():
-        return await records.keys_named(f"id:{int(handle)}")
-    if re.fullmatch(_KEY, handle) and await records.get(handle) is not None:
-        return [handle]
-    return [order_key(call.caller, handle)]
 
 
 def detail_of(seen: Sighting) -> OrderDetail:
@@ -133,7 +121,7 @@ def _without_word(stored: StoredOrder, seen: Sighting) -> OrderDetail:
     elif not seen.reconciled:
         state, message, step = OrderState.UNKNOWN, _FORGOTTEN, _SENDING
     elif stored.stage is Stage.HELD:
-        state, message, step = OrderState.REJECTED, stored.fields.get("why", "held back"), _HELD
+        state, (message, step) = OrderState.REJECTED, _held(stored)
     else:
         why = stored.fields.get("why", "its deadline passed before any worker began it")
         state, message, step = OrderState.EXPIRED, f"{why}; the gateway never saw it", NEVER_SENT
@@ -160,6 +148,13 @@ def _without_word(stored: StoredOrder, seen: Sighting) -> OrderDetail:
     )
 
 
+def _held(stored: StoredOrder) -> tuple[str, str]:
+    """Why an order was held back, and what to do."""
+    if first := stored.fields.get("held_by"):
+        return held_back(first, duplicate=stored.fields["held_for"] == "DUPLICATE")
+    return stored.fields.get("why", "held back"), _HELD
+
+
 _TERMS = ("account", "symbol", "con_id", "currency", "action", "quantity", "limit_price", "stop_price")
 
 
@@ -171,7 +166,9 @@ def _as_asked(stored: StoredOrder) -> tuple[str | None, dict[str, Any]]:
     parsed = operation.parse(json.loads(stored.fields["arguments"]))
     answer = order_answer(parsed, state=OrderState.PENDING, message="", may_resubmit=False, next_step="")
     words = {"place_limit_order": "LMT", "place_market_order": "MKT", "place_stop_order": "STP"}
-    return words.get(operation.name), {name: getattr(answer, name) for name in _TERMS}
+    known = json.loads(stored.fields.get("order", "{}"))  # once a worker had it, its contract is certain
+    settled = {name: known[name] for name in ("account", "con_id") if name in known}
+    return words.get(operation.name), {name: getattr(answer, name) for name in _TERMS} | settled
 
 
 def _not_found(handle: str) -> OrderDetail:

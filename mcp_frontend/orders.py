@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.contract import Effect, Operation
-from shared.contract.orders import NEVER_SENT, CancelResult, OrderResult, OrderState, handle_answer, order_answer
+from shared.contract.order_answers import NEVER_SENT, handle_answer, order_answer
+from shared.contract.orders import CancelResult, OrderResult, OrderState
 from shared.errors import BridgeError, Internal, OrderUnresolved, TimedOut
 
 FATE_UNKNOWN = (OrderUnresolved, TimedOut, Internal)

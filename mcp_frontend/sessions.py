@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mcp_frontend.order_records import RecordedOrders, keys_meant, open_to
+from mcp_frontend.order_records import RecordedOrders, open_to
 from mcp_frontend.status import RedisStatus, Sight
 from shared.audit import Audit
 from shared.contract import Call, Effect, Operation, Toolset
@@ -172,7 +172,7 @@ class Chooser:
 
 async def _orders_named(session: Session, handle: str, call: Call) -> tuple[list[StoredOrder], bool]:
     """What a session's records know under a handle, and whether they were compared with its gateway."""
-    keys = await keys_meant(session.records, call, handle)
+    keys = await session.records.keys_meant(call.caller, handle)
     seen = [await session.records.look(key) for key in keys or [""]]
     orders = [sighting.order for sighting in seen if sighting.order is not None and open_to(call, sighting.order)]
     return orders, seen[0].reconciled

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,6 +34,8 @@ REF_PREFIX: Final = "mcp-"
 
 KEEP_MS: Final = 8 * 24 * 3600 * 1000
 """How long a record is kept after its order is over."""
+
+_KEY: Final = re.escape(REF_PREFIX) + "[a-z2-7]{26}"
 
 _MOST_EVENTS: Final = 200
 
@@ -75,7 +78,7 @@ if stage == 'QUEUED' then
   if until_ms < tonumber(ARGV[4]) then redis.call('HSET', KEYS[1], 'deadline_ms', ARGV[4]) end
 elseif stage == 'HELD' then
   redis.call('HSET', KEYS[1], 'stage', 'QUEUED', 'deadline_ms', ARGV[4], 'waiting', 1)
-  redis.call('HDEL', KEYS[1], 'why', 'may_resubmit')
+  redis.call('HDEL', KEYS[1], 'why', 'may_resubmit', 'held_by', 'held_for')
   -- Held back before its contract was known, it may have been corrected.
   if redis.call('HEXISTS', KEYS[1], 'fingerprint') == 0 then redis.call('HSET', KEYS[1], unpack(ARGV, 5)) end
   redis.call('RPUSH', KEYS[2], ARGV[2])
@@ -204,6 +207,16 @@ class OrderRecords:
     async def keys_named(self, name: str) -> list[str]:
         """The orders that ``perm:N`` or ``id:N`` means."""
         return sorted(await self._store.members(self._keys.order_named(name)))
+
+    async def keys_meant(self, caller: str, handle: str) -> list[str]:
+        """The keys of the orders that this caller may mean by a handle, whether there are such or not."""
+        if perm := re.fullmatch(r"perm:\s*(\d{1,12})", handle, re.IGNORECASE):
+            return await self.keys_named(f"perm:{int(perm[1])}")
+        if handle.isascii() and handle.isdigit():
+            return await self.keys_named(f"id:{int(handle)}")
+        if re.fullmatch(_KEY, handle) and await self.get(handle) is not None:
+            return [handle]
+        return [order_key(caller, handle)]
 
     async def enter(
         self,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from broker_worker.orders.journal import Begun
 from broker_worker.orders.record import Fill, OrderRecord
 from shared import json_text
+from shared.contract.order_answers import NEVER_SENT, UNCHANGED, held_back
 from shared.contract.order_records import OrderDetail, OrderFill
-from shared.contract.orders import NEVER_SENT, CancelResult, ExecutionInfo, OrderInfo, OrderResult, OrderState
+from shared.contract.orders import CancelResult, ExecutionInfo, ModifyResult, OrderInfo, OrderResult, OrderState
 
 NEXT_STEP = {
     OrderState.PENDING: "It was sent and is not acknowledged yet. Do not place it again: repeat this call with the "
     "same client_order_id, or call get_orders.",
     OrderState.WORKING: "Watch it with get_orders; cancel_order cancels it.",
     OrderState.PARTIALLY_FILLED: "Watch it with get_orders; cancel_order cancels the rest.",
-    OrderState.FILLED: "Nothing; get_positions shows the holding.",
+    OrderState.FILLED: "Nothing; get_positions shows the holding within a second.",
     OrderState.CANCELLED: "Nothing; place a new order if it is still wanted.",
     OrderState.REJECTED: "Read the message, correct the order, and place it under a new client_order_id.",
     OrderState.EXPIRED: NEVER_SENT,
@@ -22,8 +23,16 @@ NEXT_STEP = {
 
 _WAITING = {
     OrderState.PENDING: "sent; the gateway has not acknowledged it yet",
-    OrderState.UNKNOWN: "it was being sent when the connection was lost; whether the gateway has it is not known",
+    OrderState.UNKNOWN: "it was being sent; the gateway shows no trace of it, and whether it has it is not known",
 }
+
+
+def next_step(record: OrderRecord) -> str:
+    """What to do about an order as it stands."""
+    if record.state is OrderState.CANCELLED and record.filled:
+        filled, ordered, rest = map(json_text.decimal_text, (record.filled, record.quantity, record.remaining))
+        return f"{filled} of {ordered} filled. If the rest is still wanted, place a new order for {rest}, no more."
+    return NEXT_STEP[record.state]
 
 
 def shown_status(record: OrderRecord) -> str:
@@ -117,7 +126,7 @@ def detail(record: OrderRecord, client_order_id: str | None) -> OrderDetail:
         ],
         history=[],
         may_resubmit=may_resubmit(record),
-        next_step=NEXT_STEP[state],
+        next_step=next_step(record),
         as_of=record.seen,
     )
 
@@ -141,16 +150,9 @@ def never_sent(blank: OrderResult, why: str) -> OrderResult:
     )
 
 
-def held_back(blank: OrderResult, begun: Begun, first: str) -> OrderResult:
+def held(blank: OrderResult, begun: Begun, first: str) -> OrderResult:
     """The answer where another order stands in the way; nothing was sent."""
-    if begun is Begun.DUPLICATE:
-        message = f"held back: the same order was placed shortly before, or is not settled yet; it is {first}"
-        step = f"Nothing was sent. Look at {first} with get_order. If a second one is really wanted, repeat the call "
-        step += f"with repeat_of={first}."
-    else:
-        message = f"held back: the fate of order {first} in the same account and contract is unknown"
-        step = f"Nothing was sent. Look at {first} with get_order; it must be resolved first, by the gateway or by the "
-        step += "operator (python -m broker_worker resolve)."
+    message, step = held_back(first, duplicate=begun is Begun.DUPLICATE)
     return blank.model_copy(
         update={
             "status": OrderState.REJECTED.value,
@@ -183,12 +185,44 @@ def execution_info(record: OrderRecord, fill: Fill, client_order_id: str | None)
     )
 
 
-def cancel_result(record: OrderRecord, client_order_id: str | None, message: str | None) -> CancelResult:
+def cancel_result(
+    record: OrderRecord, client_order_id: str | None, message: str | None, step: str | None = None
+) -> CancelResult:
     """The answer of the cancel tool."""
+    told = detail(record, client_order_id)
     return CancelResult(
-        order_id=record.order_id,
-        perm_id=record.perm_id,
+        order_id=told.order_id,
+        perm_id=told.perm_id,
         client_order_id=client_order_id,
-        status=shown_status(record),
-        message=message or record.refusal,
+        status=told.status,
+        state=told.state,
+        filled=told.filled,
+        remaining=told.remaining,
+        message=message or told.message,
+        next_step=step or told.next_step,
     )
+
+
+def no_such_order(handle: str) -> CancelResult:
+    """The answer of the cancel tool where nothing is to be cancelled."""
+    return CancelResult(
+        order_id=None,
+        perm_id=None,
+        client_order_id=None,
+        status="NOT_FOUND",
+        state=None,
+        filled=None,
+        remaining=None,
+        message=f"there is no order {handle} today",
+        next_step="Call get_orders, which lists them with their names.",
+    )
+
+
+def modify_result(
+    record: OrderRecord, client_order_id: str | None, *, changed: bool | None, message: str | None = None
+) -> ModifyResult:
+    """The answer of the modify tool."""
+    told = order_result(record, client_order_id)
+    step = {True: told.next_step, False: UNCHANGED, None: "Call get_order: its terms show whether it was changed."}
+    said = {"changed": changed, "message": message or told.message, "next_step": step[changed]}
+    return ModifyResult.model_validate(vars(told) | said)

@@ -19,7 +19,7 @@ from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.callbacks import OrderListener
 from broker_worker.gateway.convert import exact, exact_or_zero, plain_text, positive, whole
 from broker_worker.gateway.requests import Wanted
-from broker_worker.orders.record import Fill, OrderRecord, execution_stem
+from broker_worker.orders.record import Fill, Objection, OrderRecord, execution_stem
 from shared import clock
 from shared.errors import NotPermitted, TimedOut, UnreadableAnswer
 from shared.order_records import REF_PREFIX
@@ -58,7 +58,7 @@ class OrderBook(OrderListener):
     def __iter__(self) -> Iterator[OrderRecord]:
         """Every order once, newest first."""
         unique = {id(record): record for index in (self._by_ref, self._by_perm) for record in index.values()}
-        return iter(sorted(unique.values(), key=lambda record: record.perm_id or 2**62, reverse=True))
+        return iter(sorted(unique.values(), key=_newest_last, reverse=True))
 
     def by_ref(self, ref: str) -> OrderRecord | None:
         """One of ours, by its orderRef."""
@@ -95,6 +95,7 @@ class OrderBook(OrderListener):
     def expect(self, record: OrderRecord) -> None:
         """One of ours is about to be sent: what is said about its order id is about it."""
         self._by_ref[record.ref] = record
+        record.rank = max(self._by_perm, default=0)
         if record.order_id is not None:
             self._by_id[self._client_id, record.order_id] = record
 
@@ -324,9 +325,17 @@ class OrderBook(OrderListener):
         elif code == errors.REJECTED or (code in errors.REFUSES_NEW_ORDER and not record.acknowledged):
             record.refused, record.refusal = True, words
         else:
-            self._warn(record, f"{words} (gateway code {code})")
+            self._remark(record, code, f"{words} (gateway code {code})")
         self._touch(record)
         return True
+
+    def _remark(self, record: OrderRecord, code: int, text: str) -> None:
+        """What neither ends nor refuses the order. What refuses a change says nothing about the order as it stands."""
+        refuses = code in errors.REFUSES_NEW_ORDER or code in {errors.CANCEL_UNKNOWN, errors.CANCEL_TOO_LATE}
+        if record.acknowledged and code not in errors.INFORMATION:
+            record.objection = Objection(text, refuses)
+        if not (record.acknowledged and refuses):
+            self._warn(record, text)
 
     def _touch(self, record: OrderRecord) -> None:
         record.touch()
@@ -335,6 +344,11 @@ class OrderBook(OrderListener):
     def _warn(self, record: OrderRecord, text: str) -> None:
         if text not in record.warnings and len(record.warnings) < _MOST_WARNINGS:
             record.warnings.append(text)
+
+
+def _newest_last(record: OrderRecord) -> tuple[int, bool, int]:
+    """By permanent id; one that has none, since it was refused or is on its way, follows those known before it."""
+    return (record.perm_id or record.rank, record.perm_id is None, record.order_id or 0)
 
 
 def _ask_executions(session: Session, request: int) -> None:

@@ -16,10 +16,11 @@ from broker_worker.orders import answers, terms
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.finding import OrderFinder
 from broker_worker.orders.record import OrderRecord
-from shared import clock
+from broker_worker.orders.recording import Recorder
+from shared import clock, json_text
 from shared.contract import Call
 from shared.contract.arguments import ContractQuery, OrderTerms
-from shared.contract.orders import CancelResult, OrderResult, OrderState
+from shared.contract.orders import CancelResult, ModifyResult, OrderState
 from shared.errors import GatewayUnavailable, InvalidArgument, Unavailable, UnreadableAnswer
 from shared.queue.lease import Lease
 
@@ -45,6 +46,7 @@ class Changer:
         contracts: ContractBook,
         book: OrderBook,
         finder: OrderFinder,
+        recorder: Recorder,
         lease: Lease,
         outages: Outages,
         *,
@@ -54,6 +56,7 @@ class Changer:
         self._contracts = contracts
         self._book = book
         self._finder = finder
+        self._recorder = recorder
         self._lease = lease
         self._outages = outages
         self._client_id = client_id
@@ -63,28 +66,25 @@ class Changer:
         session = self._link.session
         record = await self._found(call, handle, Lane.CANCEL)
         if record is None:
-            return CancelResult(
-                order_id=None, perm_id=None, client_order_id=None, status="NOT_FOUND",
-                message=f"there is no order {handle} today; get_orders lists them",
-            )  # fmt: skip
+            return answers.no_such_order(handle)
         name = await self._finder.name(record)
         if record.state.final:
-            return answers.cancel_result(record, name, "nothing to cancel: the order is over")
+            return answers.cancel_result(record, name, "nothing was cancelled: the order was over")
         if (why := self._not_ours(record)) is not None:
             result = answers.cancel_result(record, name, f"{why}; only there can it be cancelled")
             return result.model_copy(update={"status": "REJECTED"})
-        number = record.order_id
-        said = len(record.warnings)
+        number, before = record.order_id, record.objection
         await session.tell(Lane.CANCEL, lambda: session.client.cancelOrder(number))
-        await self._until(record, lambda: record.state.final or len(record.warnings) > said)
+        await self._recorder.record(record, "cancellation sent", f"by {call.caller}")
+        await self._until(record, lambda: record.state.final or record.objection is not before)
         if record.state.final:
             return answers.cancel_result(record, name, None)
-        if len(record.warnings) > said:
-            return answers.cancel_result(record, name, record.warnings[-1])
-        waiting = "the cancellation was sent and is not confirmed yet; call get_orders to see what became of it"
-        return answers.cancel_result(record, name, waiting)
+        if record.objection is not None and record.objection is not before:
+            return answers.cancel_result(record, name, record.objection.text)
+        waiting = "the cancellation was sent and is not confirmed yet"
+        return answers.cancel_result(record, name, waiting, "Call get_order to see what became of it.")
 
-    async def modify(self, call: Call, handle: str, change: Change) -> OrderResult:
+    async def modify(self, call: Call, handle: str, change: Change) -> ModifyResult:
         """Change a working order, and wait until the gateway shows or refuses it, or patience ends."""
         session = self._link.session
         record = await self._found(call, handle, Lane.ORDER)
@@ -101,8 +101,8 @@ class Changer:
         if self._outages.restart_imminent(clock.now()):
             raise GatewayUnavailable("the gateway restarts within a minute; nothing is sent now", retry="after 5 min")
         wire = terms.wire_order(wanted, account=record.account, ref=record.ref, order_id=record.order_id or 0)
-        said = len(record.warnings)
-        refused = record.refusal
+        before, refused = record.objection, record.refusal
+        told = f"{_in_words(record, change)}, by {call.caller}"
 
         def send() -> None:
             if not self._lease.safe() or call.seconds_left() <= 0:
@@ -110,20 +110,26 @@ class Changer:
             session.client.placeOrder(record.order_id, resolved.contract, wire)
 
         await session.tell(Lane.ORDER, send)
+        await self._recorder.record(record, "modification sent", told)
         await self._until(
             record,
             lambda: (
-                _shows(record, wanted) or record.state.final or len(record.warnings) > said or record.refusal != refused
+                _shows(record, wanted)
+                or record.state.final
+                or record.objection is not before
+                or record.refusal != refused
             ),
         )
-        result = answers.order_result(record, await self._finder.name(record))
+        name = await self._finder.name(record)
         if _shows(record, wanted):
-            return result
-        why_not = record.refusal if record.refusal != refused else record.warnings[-1] if record.warnings else None
-        message = (
-            why_not or "the modification was sent and is not confirmed yet; call get_order to see what became of it"
-        )
-        return result.model_copy(update={"message": message})
+            return answers.modify_result(record, name, changed=True)
+        if record.refusal != refused:
+            return answers.modify_result(record, name, changed=False)
+        if record.objection is not None and record.objection is not before:
+            changed = False if record.objection.refuses else None
+            return answers.modify_result(record, name, changed=changed, message=record.objection.text)
+        waiting = "the modification was sent and is not confirmed yet"
+        return answers.modify_result(record, name, changed=None, message=waiting)
 
     async def _found(self, call: Call, handle: str, lane: Lane) -> OrderRecord | None:
         record = self._finder.find(call, handle)
@@ -173,6 +179,20 @@ def _wanted(record: OrderRecord, change: Change) -> terms.Intent:
     if _shows(record, wanted):
         raise InvalidArgument("there is nothing to change: the order is like that already", action="give a new value")
     return wanted
+
+
+def _in_words(record: OrderRecord, change: Change) -> str:
+    """What is to change, for whoever reads the order's story."""
+    pairs = {
+        "quantity": (record.quantity, change.quantity),
+        "limit price": (record.limit_price, change.limit_price),
+        "stop price": (record.stop_price, change.stop_price),
+    }
+    return ", ".join(
+        f"{what} {json_text.decimal_text(old)} to {json_text.decimal_text(new)}"
+        for what, (old, new) in pairs.items()
+        if old is not None and new is not None
+    )
 
 
 def _shows(record: OrderRecord, wanted: terms.Intent) -> bool:

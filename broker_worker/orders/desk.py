@@ -22,7 +22,7 @@ from shared import clock
 from shared.contract import Call
 from shared.contract.answers import Listing
 from shared.contract.arguments import ContractQuery, OrderTerms
-from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderResult, OrderTools
+from shared.contract.orders import CancelResult, ExecutionInfo, ModifyResult, OrderInfo, OrderResult, OrderTools
 from shared.errors import BridgeError, InvalidArgument
 from shared.order_records import order_key
 
@@ -111,7 +111,7 @@ class OrderDesk(OrderTools):
         quantity: Decimal | None = None,
         limit_price: Decimal | None = None,
         stop_price: Decimal | None = None,
-    ) -> OrderResult:
+    ) -> ModifyResult:
         """See the contract."""
         if quantity is None and limit_price is None and stop_price is None:
             raise InvalidArgument("nothing is to be changed", action="give quantity, limit_price or stop_price")

@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 _NAMES_MOST = 10_000
 _SETTLED = "Nothing: a person looked it up and settled it."
-_HELD = "held back: an order like it, or one of unknown fate, stood in its way"
 
 
 class Begun(StrEnum):
@@ -111,7 +110,7 @@ class Journal(OrderRecords):
                 beginning.holder, beginning.sentinel, beginning.deadline_ms, beginning.fingerprint, beginning.attempt,
                 key, beginning.place, beginning.duplicate_window_ms, beginning.may_repeat, keys.order(""),
                 event("begun", f"under {beginning.holder}"), event("held back"), KEEP_MS,
-                beginning.least_count, _HELD, *_pairs(beginning.entry),
+                beginning.least_count, *_pairs(beginning.entry),
             ],
         )  # fmt: skip
         return Begun(bytes(outcome).decode()), bytes(word).decode()

@@ -132,7 +132,7 @@ class Placer:
             case Begun.LATE:
                 return answers.never_sent(blank, "its deadline passed before it could be sent")
             case Begun.DUPLICATE | Begun.BLOCKED:
-                return answers.held_back(blank, stopped.begun, await self._handle_of(call, stopped.first))
+                return answers.held(blank, stopped.begun, await self._handle_of(call, stopped.first))
             case Begun.SAME | Begun.OTHER:
                 known = await self._known(order.key)
                 if known is not None:

@@ -40,6 +40,15 @@ class Fill:
     commission_currency: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Objection:
+    """What the gateway said against an order it has: against a change or cancellation, where one was asked for."""
+
+    text: str
+    refuses: bool
+    """Whether its code means that what was asked for is not done; of other codes nobody knows."""
+
+
 def execution_stem(exec_id: str) -> str:
     """What an execution and its corrections have in common. Source: TWS API, ``Execution.execId``."""
     return exec_id.rpartition(".")[0] or exec_id
@@ -83,6 +92,10 @@ class OrderRecord:
     average: Decimal | None = None
     fills: dict[str, Fill] = field(default_factory=dict[str, Fill])
     warnings: list[str] = field(default_factory=list[str])
+    objection: Objection | None = None
+    """The gateway's last no to what was asked of it since it had it; each is an object of its own."""
+    rank: int = 0
+    """The highest permanent id known when it was first heard of: where it stands among others while it has none."""
     seen: datetime = field(default_factory=clock.now)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -58,8 +58,11 @@ class Recorder:
             for key, (attempt, why, stage) in list(self._unsent.items()):
                 await self.unsent(key, why, attempt, stage)
 
-    async def record(self, record: OrderRecord, what: str | None) -> bool:
-        """Write what is known of an order now; False where a person has resolved it."""
+    async def record(self, record: OrderRecord, what: str | None, detail: str | None = None) -> bool:
+        """Write what is known of an order now; False where a person has resolved it.
+
+        ``what`` happened, for its history, where that is more than the gateway's new word.
+        """
         key = record.key
         if key is None:
             return True
@@ -78,7 +81,7 @@ class Recorder:
                 place=record.place,
                 names=answers.names(record),
                 what=said,
-                detail=record.refusal,
+                detail=detail or record.refusal,
             )
         except RedisAway as error:
             log.warning("order %s: its record waits until Redis is back: %s", key, error)

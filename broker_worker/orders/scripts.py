@@ -15,7 +15,7 @@ end
 BEGIN: Final = """
 -- KEYS order, history, lease, sentinel, open, unknown, like, audit due, at its place
 -- ARGV holder, sentinel, deadline ms, fingerprint, attempt, key, account and contract, duplicate window ms,
---      key it may repeat, prefix of order keys, event, event where held, keep ms, least count, why where held,
+--      key it may repeat, prefix of order keys, event, event where held, keep ms, least count,
 --      then fields and values
 local stage = redis.call('HGET', KEYS[1], 'stage')
 local known = redis.call('HGET', KEYS[1], 'fingerprint')
@@ -52,10 +52,10 @@ for i = 1, #like, 2 do
     outcome, first = 'DUPLICATE', like[i]
   end
 end
-redis.call('HSET', KEYS[1], 'fingerprint', ARGV[4], 'begun_ms', now, 'attempt', ARGV[5], unpack(ARGV, 16))
+redis.call('HSET', KEYS[1], 'fingerprint', ARGV[4], 'begun_ms', now, 'attempt', ARGV[5], unpack(ARGV, 15))
 redis.call('PEXPIRE', KEYS[1], ARGV[13])
 if outcome ~= 'NEW' then
-  redis.call('HSET', KEYS[1], 'stage', 'HELD', 'why', ARGV[15], 'may_resubmit', 0)
+  redis.call('HSET', KEYS[1], 'stage', 'HELD', 'held_by', first, 'held_for', outcome, 'may_resubmit', 0)
   redis.call('RPUSH', KEYS[2], ARGV[12])
   redis.call('PEXPIRE', KEYS[2], ARGV[13])
   return {outcome, first}

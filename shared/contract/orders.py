@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -46,12 +45,6 @@ class OrderState(StrEnum):
         """Whether nothing can happen to the order any more."""
         return self in {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
 
-
-NEVER_SENT = (
-    "It was never sent, and under this name it never will be. If it is still wanted, place it under a new "
-    "client_order_id."
-)
-"""What to do about an order that is EXPIRED."""
 
 _STATUS = (
     "The gateway's own word, such as Submitted or Filled, or REJECTED, NOT_FOUND, PENDING, UNKNOWN, EXPIRED from here."
@@ -118,6 +111,14 @@ class OrderResult(Answer):
     next_step: str = Field(description="What to do now.")
 
 
+class ModifyResult(OrderResult):
+    """The order as the gateway shows it after a modification, and whether that is as it was to be."""
+
+    changed: bool | None = Field(
+        description="true: changed. false: not changed, the order stands as before. null: not known yet."
+    )
+
+
 class CancelResult(Answer):
     """What became of a cancellation."""
 
@@ -127,7 +128,11 @@ class CancelResult(Answer):
     status: str = Field(
         description="The order's status now; NOT_FOUND where there is no such order; REJECTED if refused."
     )
+    state: OrderState | None = Field(description="The order's state now; null where there is no such order.")
+    filled: Number | None = Field(description="Filled before it was cancelled, or so far; null while unknown.")
+    remaining: Number | None = Field(description="Not filled; null while unknown.")
     message: str | None = Field(description="What happened, or why not.")
+    next_step: str = Field(description="What to do now.")
 
 
 class ExecutionInfo(Item):
@@ -218,7 +223,7 @@ class OrderTools(Toolset):
         quantity: Annotated[Quantity | None, Field(description="New total quantity, what has filled included.")] = None,
         limit_price: Annotated[Price | None, Field(description="New limit price.")] = None,
         stop_price: Annotated[Price | None, Field(description="New stop price.")] = None,
-    ) -> OrderResult:
+    ) -> ModifyResult:
         """Change the quantity or price of a working order placed through this server; what is left out stays."""
 
     @abstractmethod
@@ -232,70 +237,3 @@ class OrderTools(Toolset):
         cursor: Cursor | None = None,
     ) -> Listing[ExecutionInfo]:
         """Fills of today with their commissions, newest first, of one account or of all."""
-
-
-def order_answer(
-    parsed: Mapping[str, Any],
-    *,
-    state: OrderState,
-    message: str,
-    may_resubmit: bool,
-    next_step: str,
-    order_id: int | None = None,
-) -> OrderResult:
-    """The answer to a place tool of whose order the gateway has said nothing yet.
-
-    ``parsed`` is what ``Operation.parse`` gave for the tool. Nothing is invented: what only the gateway knows is null.
-    """
-    contract: ContractQuery = parsed["contract"]
-    terms: OrderTerms = parsed["terms"]
-    meant = contract.con_id is None or "currency" in contract.explicit
-    return OrderResult(
-        order_id=order_id,
-        perm_id=None,
-        client_order_id=terms.client_order_id,
-        status=state.value,
-        state=state,
-        account=terms.account,
-        symbol=contract.symbol or None,
-        con_id=contract.con_id,
-        currency=contract.currency if meant else None,
-        action=parsed["action"],
-        quantity=parsed["quantity"],
-        limit_price=parsed.get("limit_price"),
-        stop_price=parsed.get("stop_price"),
-        filled=None,
-        avg_fill_price=None,
-        message=message,
-        warnings=[],
-        may_resubmit=may_resubmit,
-        next_step=next_step,
-    )
-
-
-def handle_answer(
-    parsed: Mapping[str, Any], *, state: OrderState, message: str, next_step: str
-) -> OrderResult | CancelResult:
-    """The answer to cancel_order or modify_order where the gateway has said nothing; the order is named as it was."""
-    handle: str = parsed["order_id"] if "order_id" in parsed else parsed["order"]
-    perm = handle[5:].strip() if handle.lower().startswith("perm:") else None
-    number = handle.isascii() and handle.isdigit()
-    names: dict[str, Any] = {
-        "order_id": int(handle) if number else None,
-        "perm_id": int(perm) if perm is not None and perm.isascii() and perm.isdigit() else None,
-        "client_order_id": None if number or perm is not None else handle,
-    }
-    if "order_id" in parsed:
-        return CancelResult(**names, status=state.value, message=f"{message}. {next_step}")
-    blank: dict[str, Any] = dict.fromkeys(OrderResult.model_fields)
-    asked = {name: parsed[name] for name in ("quantity", "limit_price", "stop_price")}
-    said = {"status": state.value, "state": state, "message": message, "next_step": next_step}
-    return OrderResult.model_validate(blank | names | asked | said | {"warnings": [], "may_resubmit": False})
-
-
-def refused(parsed: Mapping[str, Any], reason: str) -> OrderResult | CancelResult:
-    """The answer of an order tool that is switched off here, as under READONLY: nothing was sent."""
-    step = "Nothing was sent. Tell your user; the answer stays the same until the operator changes the setting."
-    if "terms" not in parsed:
-        return handle_answer(parsed, state=OrderState.REJECTED, message=reason, next_step=step)
-    return order_answer(parsed, state=OrderState.REJECTED, message=reason, may_resubmit=False, next_step=step)

@@ -26,7 +26,8 @@ from shared.contract.market_data import (
     Quotes,
     StockPrice,
 )
-from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderState, handle_answer, order_answer
+from shared.contract.order_answers import handle_answer, order_answer
+from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, OrderState
 from shared.contract.status import LinkState, WorkerStatus
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError
@@ -136,6 +137,7 @@ ANSWERS: dict[str, Callable[[Mapping[str, Any]], BaseModel]] = {
     "place_market_order": _placed,
     "place_stop_order": _placed,
     "cancel_order": lambda _: CancelResult(
+        state=OrderState.CANCELLED, filled=Decimal(0), remaining=Decimal(10), next_step="Nothing.",
         order_id=7, perm_id=None, client_order_id=None, status="Cancelled", message=None
     ),
     "modify_order": lambda parsed: handle_answer(

@@ -89,7 +89,8 @@ async def test_a_cancellation_whose_fate_is_unknown_is_no_failure(served: Served
     worker.answer = lose
     answer = content_of(await served.call("cancel_order", {"order_id": "perm:42"}))
     assert (answer["status"], answer["perm_id"], answer["order_id"]) == ("UNKNOWN", 42, None)
-    assert "get_orders" in answer["message"]
+    assert (answer["state"], answer["filled"]) == ("UNKNOWN", None)
+    assert "get_orders" in answer["next_step"]
 
 
 async def test_an_order_whose_answer_is_unreadable_is_unknown(served: Served, worker: StandInWorker) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from broker_worker.orders import placing
 from shared.contract.order_records import MOST_WAITED
 from shared.errors import InvalidArgument
 from shared.order_records import KEEP_MS, foreign_key, order_key
@@ -193,3 +194,24 @@ async def test_a_fill_after_the_cancellation_comes_into_the_story(bridge: Bridge
     told = await eventually(lambda: desk.story("k"), lambda seen: seen["state"] == "FILLED")
     assert (told["filled"], told["may_resubmit"]) == (10, False)
     assert [event["event"] for event in told["history"]][-2:] == ["Cancelled", "Filled, 10 filled"]
+
+
+@pytest.mark.parametrize("why", ["duplicate", "unknown fate"])
+async def test_an_order_held_back_is_told_of_as_it_was_answered(why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(placing, "ACKNOWLEDGE_SECONDS", 0.1)
+    async with Bridge(duplicate_window_seconds=600) as bridge:
+        desk = FrontDesk(bridge)
+        if why == "unknown fate":
+            bridge.control.swallow_next_order()
+        await desk.place("k")
+        in_the_way = "UNKNOWN" if why == "unknown fate" else "WORKING"
+        first = await eventually(lambda: desk.story("k"), lambda told: told["state"] == in_the_way)
+        answer = await desk.place("l", limit_price=100 if why == "duplicate" else 101)
+        told = await desk.story("l")
+        assert (answer["state"], told["state"], told["may_resubmit"]) == ("REJECTED", "REJECTED", False)
+        assert (told["account"], told["con_id"]) == (answer["account"], answer["con_id"])
+        handle = f"perm:{first['perm_id']}" if first["perm_id"] else "k"
+        for said in ("message", "next_step"):
+            assert handle in answer[said]
+            assert told[said] == answer[said].replace(f" {handle}", f" {KEY}").replace(f"={handle}", f"={KEY}")
+        assert (await desk.story(KEY))["client_order_id"] == "k", "what it names can be asked for"

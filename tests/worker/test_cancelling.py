@@ -162,7 +162,9 @@ async def test_a_partly_filled_order_keeps_what_filled(bridge: Bridge) -> None:
     placed = await bridge.call("place_limit_order", **LIMIT, client_order_id="mine")
     assert placed.perm_id is not None
     bridge.control.fill_order(placed.perm_id, Decimal(100), Decimal(4))
-    await bridge.call("cancel_order", order_id="mine")
+    cancelled = await bridge.call("cancel_order", order_id="mine")
+    assert (cancelled.state, cancelled.filled, cancelled.remaining) == (OrderState.CANCELLED, 4, 6)
+    assert cancelled.next_step == "4 of 10 filled. If the rest is still wanted, place a new order for 6, no more."
     answer = await bridge.call("place_limit_order", **LIMIT, client_order_id="mine")
     assert (answer.state, answer.filled, answer.avg_fill_price) == (OrderState.CANCELLED, 4, 100)
-    assert answer.may_resubmit is False
+    assert (answer.may_resubmit, answer.next_step) == (False, cancelled.next_step)

@@ -10,8 +10,9 @@ import pytest
 from ib_async import IB, LimitOrder, Stock
 
 from broker_worker.orders import changing
-from shared.contract.orders import OrderResult, OrderState
+from shared.contract.orders import ModifyResult, OrderState
 from shared.errors import GatewayUnavailable, InvalidArgument
+from shared.order_records import OrderRecords, order_key
 
 from .harness import Bridge, eventually, until
 
@@ -22,8 +23,8 @@ def modifications(bridge: Bridge) -> list[Any]:
     return [entry for entry in bridge.control.ledger() if entry.kind == "modify"]
 
 
-async def modify(bridge: Bridge, order: object = "k", **changes: Any) -> OrderResult:
-    return OrderResult.model_validate_json(await bridge.text("modify_order", order=order, **changes))
+async def modify(bridge: Bridge, order: object = "k", **changes: Any) -> ModifyResult:
+    return ModifyResult.model_validate_json(await bridge.text("modify_order", order=order, **changes))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ async def test_what_is_asked_is_changed_and_the_rest_stays(bridge: Bridge, chang
     answer = await modify(bridge, **change)
     assert (answer.state, answer.quantity, answer.limit_price) == (OrderState.WORKING, *told)
     assert (answer.order_id, answer.perm_id, answer.client_order_id) == (placed.order_id, placed.perm_id, "k")
-    assert answer.message is None
+    assert (answer.message, answer.changed) == (None, True)
     (entry,) = modifications(bridge)
     assert (entry.quantity, entry.limit_price, entry.tif, entry.account) == (*told, "GTC", "DU1234567")
     assert entry.order_ref == bridge.placed()[0].order_ref
@@ -173,8 +174,59 @@ async def test_the_gateways_refusal_is_told_and_the_order_works_on_unchanged(bri
     await until(lambda: bool(modifications(bridge)))
     bridge.control.send_notice(105, "Order being modified does not match original order", req_id=placed.order_id or 0)
     answer = await asking
-    assert answer.state is OrderState.WORKING
-    assert answer.may_resubmit is False
+    assert (answer.state, answer.may_resubmit) == (OrderState.WORKING, False)
+
+
+TOO_MUCH = 500_000
+
+
+async def test_a_refused_change_says_that_nothing_changed_each_time_it_is_asked_for(bridge: Bridge) -> None:
+    await bridge.call("place_limit_order", **LIMIT)
+    for _ in range(7):
+        answer = await modify(bridge, quantity=TOO_MUCH)
+        assert (answer.changed, answer.state, answer.quantity) == (False, OrderState.WORKING, 10)
+        assert "gateway code 451" in (answer.message or "")
+        assert "stands as before" in answer.next_step
+    assert (await bridge.call("get_orders")).items[0].warnings == [], "a refused change says nothing about the order"
+
+
+async def test_a_remark_is_no_answer_to_a_change(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 0.4)
+    placed = await bridge.call("place_limit_order", **LIMIT)
+    await modify(bridge, quantity=11)  # the contract is known now
+    bridge.control.mute()
+    asking = asyncio.create_task(modify(bridge, quantity=12))
+    await until(lambda: len(modifications(bridge)) == 2)
+    bridge.control.unmute()
+    bridge.control.send_notice(399, "will not be placed until 09:30", req_id=placed.order_id or 0)
+    answer = await asking
+    assert (answer.changed, answer.message) == (None, "the modification was sent and is not confirmed yet")
+    assert answer.warnings == ["will not be placed until 09:30 (gateway code 399)"]
+
+
+async def test_an_earlier_refusal_is_not_told_as_that_of_a_change_under_way(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bridge.call("place_limit_order", **LIMIT)
+    assert (await modify(bridge, quantity=TOO_MUCH)).changed is False
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 0.2)
+    bridge.control.mute("hold")
+    answer = await modify(bridge, limit_price=101)
+    bridge.control.unmute()
+    assert (answer.changed, answer.limit_price) == (None, 100)
+    assert "not confirmed yet" in (answer.message or "")
+    assert "get_order" in answer.next_step
+
+
+async def test_what_was_asked_of_an_order_stands_in_its_story(bridge: Bridge) -> None:
+    await bridge.call("place_limit_order", **LIMIT)
+    await modify(bridge, limit_price=101, quantity=12)
+    await bridge.call("cancel_order", order_id="k")
+    history = await OrderRecords(bridge.store(), bridge.keys).history(order_key("local", "k"))
+    told = [(event.event, event.detail) for event in history]
+    assert ("modification sent", "quantity 10 to 12, limit price 100 to 101, by local") in told
+    assert ("cancellation sent", "by local") in told
+    assert told[-1][0] == "Cancelled"
 
 
 async def test_a_change_that_is_not_confirmed_says_so(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +237,7 @@ async def test_a_change_that_is_not_confirmed_says_so(bridge: Bridge, monkeypatc
     answer = await modify(bridge, limit_price=101)
     assert answer.message is not None
     assert "not confirmed yet" in answer.message
-    assert (answer.limit_price, answer.state) == (100, OrderState.WORKING)
+    assert (answer.limit_price, answer.state, answer.changed) == (100, OrderState.WORKING, None)
     bridge.control.unmute()
     listing = await eventually(lambda: bridge.call("get_orders"), lambda found: found.items[0].limit_price == 101)
     assert len(listing.items) == 1
@@ -235,5 +287,5 @@ async def test_under_readonly_nothing_is_changed() -> None:
 async def test_the_same_change_twice_is_the_same_order(bridge: Bridge) -> None:
     await bridge.call("place_limit_order", **LIMIT)
     answers = await asyncio.gather(modify(bridge, quantity=11), modify(bridge, quantity=11), return_exceptions=True)
-    assert {answer.quantity for answer in answers if isinstance(answer, OrderResult)} == {11}
+    assert {answer.quantity for answer in answers if isinstance(answer, ModifyResult)} == {11}
     assert len(bridge.control.orders()) == 1

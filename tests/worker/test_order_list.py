@@ -32,6 +32,15 @@ async def test_open_and_completed_orders_are_listed_newest_first(bridge: Bridge)
     assert listing.note is None
 
 
+async def test_refused_orders_that_have_no_permanent_id_stand_where_they_were_placed(bridge: Bridge) -> None:
+    for name in ("a", "b", "c", "d", "e"):
+        if name in {"b", "d", "e"}:
+            bridge.control.refuse_next_order(201, "no")
+        await bridge.call("place_limit_order", **LIMIT, client_order_id=name)
+    listing = await bridge.call("get_orders")
+    assert [row.client_order_id for row in listing.items] == ["e", "d", "c", "b", "a"]
+
+
 async def test_every_field_of_an_open_order_is_told(bridge: Bridge) -> None:
     placed = await bridge.call("place_limit_order", **LIMIT, client_order_id="a")
     (row,) = (await bridge.call("get_orders")).items
