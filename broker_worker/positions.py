@@ -49,6 +49,7 @@ class Holding:
         return PositionPnl(
             account=self.account,
             symbol=self.contract.symbol,
+            local_symbol=self.contract.localSymbol or None,
             con_id=self.contract.conId,
             quantity=self.quantity,
             daily=self.daily,
@@ -68,11 +69,13 @@ class Holding:
         return Position(
             account=self.account,
             symbol=contract.symbol,
+            local_symbol=contract.localSymbol or None,
             sec_type=contract.secType,
             exchange=contract.primaryExchange or contract.exchange or None,
             currency=contract.currency,
             con_id=contract.conId,
             quantity=self.quantity,
+            multiplier=exact(contract.multiplier),
             avg_cost=self.average_cost,
             market_price=round(price, 6).normalize() if price is not None else None,
             market_value=self.market_value,

@@ -64,6 +64,7 @@ def order_info(record: OrderRecord, client_order_id: str | None) -> OrderInfo:
         client_id=record.client_id,
         account=record.account,
         symbol=record.symbol,
+        local_symbol=record.local_symbol or None,
         sec_type=record.sec_type,
         con_id=record.con_id,
         currency=record.currency,
@@ -102,6 +103,7 @@ def detail(record: OrderRecord, client_order_id: str | None) -> OrderDetail:
         state=state,
         account=record.account,
         symbol=record.symbol,
+        local_symbol=record.local_symbol or None,
         con_id=record.con_id,
         currency=record.currency,
         action=record.action,
@@ -134,7 +136,8 @@ def detail(record: OrderRecord, client_order_id: str | None) -> OrderDetail:
 def result_from_view(view: str) -> OrderResult:
     """The answer of a place tool from the stored story of its order."""
     stored = json_text.loads(view)
-    return OrderResult.model_validate({name: stored[name] for name in OrderResult.model_fields})
+    known = {name: stored[name] for name in OrderResult.model_fields if name in stored}  # an earlier release knew fewer
+    return OrderResult.model_validate(known)
 
 
 def never_sent(blank: OrderResult, why: str) -> OrderResult:
@@ -171,6 +174,7 @@ def execution_info(record: OrderRecord, fill: Fill, client_order_id: str | None)
         time=fill.time,
         account=record.account,
         symbol=record.symbol,
+        local_symbol=record.local_symbol or None,
         sec_type=record.sec_type,
         con_id=record.con_id,
         action=record.action,

@@ -208,6 +208,7 @@ class OrderBook(OrderListener):
         else:
             for field_name, value in terms.items():
                 setattr(record, field_name, value)
+        record.local_symbol = contract.localSymbol or record.local_symbol
         self._name(record, order_id=whole(order.orderId), perm_id=whole(order.permId), client_id=order.clientId)
         return record
 
@@ -280,6 +281,7 @@ class OrderBook(OrderListener):
             account=execution.acctNumber,
             con_id=contract.conId,
             symbol=contract.symbol,
+            local_symbol=contract.localSymbol,
             sec_type=contract.secType,
             currency=contract.currency,
             action={"BOT": "BUY", "SLD": "SELL"}.get(execution.side, execution.side),

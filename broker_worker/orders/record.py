@@ -75,6 +75,8 @@ class OrderRecord:
     stop_price: Decimal | None
     tif: str
     outside_rth: bool
+    local_symbol: str = ""
+    """The exchange's own, where it is known."""
     client_id: int | None = None
     order_id: int | None = None
     perm_ids: set[int] = field(default_factory=set[int])
@@ -202,6 +204,7 @@ def rebuilt(stored: StoredOrder) -> OrderRecord:
         tif=terms.get("tif", ""),
         outside_rth=bool(terms.get("outside_rth", False)),
     )
+    record.local_symbol = view.get("local_symbol") or ""
     record.order_id = view.get("order_id")
     if view.get("perm_id"):
         record.perm_ids.add(view["perm_id"])

@@ -120,6 +120,7 @@ def record_of(
         account=account,
         con_id=resolved.contract.conId,
         symbol=resolved.contract.symbol,
+        local_symbol=resolved.contract.localSymbol,
         sec_type=resolved.contract.secType,
         currency=resolved.contract.currency,
         action=intent.action,

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from pydantic import Field
 
-from shared.contract.answers import Answer, Item, Listing, Moment, Number
+from shared.contract.answers import LOCAL_SYMBOL, Answer, Item, Listing, Moment, Number
 from shared.contract.arguments import Account, ConId, Cursor
 from shared.contract.call import Call
 from shared.contract.operation import Toolset, reads
@@ -40,12 +40,14 @@ class Position(Item):
 
     account: str = Field(description="Account number.")
     symbol: str = Field(description="Symbol at IBKR.")
+    local_symbol: str | None = Field(description=LOCAL_SYMBOL)
     sec_type: str = Field(description="Security type.")
     exchange: str | None = Field(description="Listing exchange, where known.")
     currency: str = Field(description="Currency of every amount in this row.")
     con_id: int = Field(description="The contract's number.")
     quantity: Number = Field(description="Held; negative where short.")
-    avg_cost: Number | None = Field(description="Average cost of one unit, with the multiplier and commissions.")
+    multiplier: Number | None = Field(description="How many units of the price one contract is worth; null for one.")
+    avg_cost: Number | None = Field(description="Average cost of one contract: price times multiplier, commissions in.")
     market_price: Number | None = Field(description="Price of one unit now.")
     market_value: Number | None = Field(description="Worth of the whole now.")
     unrealized_pnl: Number | None = Field(description="Profit if closed now.")
@@ -69,6 +71,7 @@ class PositionPnl(Item):
 
     account: str = Field(description="Account number.")
     symbol: str = Field(description="Symbol at IBKR.")
+    local_symbol: str | None = Field(description=LOCAL_SYMBOL)
     con_id: int = Field(description="The contract's number.")
     quantity: Number = Field(description="Held; negative where short.")
     daily: Number | None = Field(description="Since the previous close.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Final, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -40,6 +40,9 @@ class Answer(BaseModel):
     """Every tool's answer: an object, all fields always there, absent values null."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+LOCAL_SYMBOL: Final = "The exchange's own symbol, which tells options and futures of one symbol apart."
 
 
 class Item(BaseModel):

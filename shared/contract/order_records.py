@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contract.answers import Answer, Item, Moment, Number
+from shared.contract.answers import LOCAL_SYMBOL, Answer, Item, Moment, Number
 from shared.contract.arguments import OrderHandle
 from shared.contract.call import Call
 from shared.contract.operation import Toolset, reads
@@ -47,6 +47,7 @@ class OrderDetail(Answer):
     state: OrderState | None = Field(description="Where it stands; null where there is no such order.")
     account: str | None = Field(description="Account number.")
     symbol: str | None = Field(description="Symbol at IBKR.")
+    local_symbol: str | None = Field(default=None, description=LOCAL_SYMBOL)
     con_id: int | None = Field(description="The contract's number.")
     currency: str | None = Field(description="Currency of the prices.")
     action: str | None = Field(description="BUY or SELL.")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.contract.answers import Answer, Item, Listing, Moment, Number
+from shared.contract.answers import LOCAL_SYMBOL, Answer, Item, Listing, Moment, Number
 from shared.contract.arguments import (
     Account,
     Action,
@@ -66,6 +66,7 @@ class OrderInfo(Item):
     client_id: int | None = Field(description="Which API client placed it; 0 may be a person in TWS.")
     account: str = Field(description="Account number.")
     symbol: str = Field(description="Symbol at IBKR.")
+    local_symbol: str | None = Field(description=LOCAL_SYMBOL)
     sec_type: str = Field(description="Security type.")
     con_id: int = Field(description="The contract's number.")
     currency: str = Field(description="Currency of the prices.")
@@ -97,6 +98,7 @@ class OrderResult(Answer):
     state: OrderState = Field(description=_STATE)
     account: str | None = Field(description="Account it was placed in.")
     symbol: str | None = Field(description="Symbol at IBKR; null where only a con_id was given and nothing was sent.")
+    local_symbol: str | None = Field(default=None, description=LOCAL_SYMBOL)
     con_id: int | None = Field(description="The contract's number.")
     currency: str | None = Field(description="Currency of the prices.")
     action: str | None = Field(description="BUY or SELL.")
@@ -142,6 +144,7 @@ class ExecutionInfo(Item):
     time: Moment = Field(description="When it filled, UTC.")
     account: str = Field(description="Account number.")
     symbol: str = Field(description="Symbol at IBKR.")
+    local_symbol: str | None = Field(description=LOCAL_SYMBOL)
     sec_type: str = Field(description="Security type.")
     con_id: int = Field(description="The contract's number.")
     action: str = Field(description="BUY or SELL.")

@@ -93,19 +93,21 @@ def _placed(parsed: Mapping[str, Any]) -> BaseModel:
 
 
 _POSITION = Position(
-    account="DU1234567", symbol="AAPL", sec_type="STK", exchange="NASDAQ", currency="USD", con_id=265598,
+    account="DU1234567", symbol="AAPL", local_symbol="AAPL", sec_type="STK", exchange="NASDAQ", currency="USD",
+    con_id=265598, multiplier=None,
     quantity=Decimal(10), avg_cost=Decimal("150.25"), market_price=None, market_value=None, unrealized_pnl=None,
     realized_pnl=None, as_of=NOON,
 )  # fmt: skip
 _ORDER = OrderInfo(
     order_id=7, perm_id=1234567890, client_order_id="mine-1", client_id=1, account="DU1234567", symbol="AAPL",
-    sec_type="STK", con_id=265598, currency="USD", action="BUY", order_type="LMT", total_quantity=Decimal(5),
+    local_symbol="AAPL", sec_type="STK", con_id=265598, currency="USD", action="BUY", order_type="LMT",
+    total_quantity=Decimal(5),
     limit_price=Decimal("101.5"), stop_price=None, tif="DAY", outside_rth=False, status="Submitted",
     state=OrderState.WORKING, filled=Decimal(0), remaining=Decimal(5), avg_fill_price=None, message=None, warnings=[],
 )  # fmt: skip
 _EXECUTION = ExecutionInfo(
     exec_id="0000e0d5.6b031341.0001.01", time=NOON, account="DU1234567", symbol="AAPL", sec_type="STK", con_id=265598,
-    action="BUY", quantity=Decimal(5), price=Decimal("101.5"), currency="USD", commission=None,
+    local_symbol="AAPL", action="BUY", quantity=Decimal(5), price=Decimal("101.5"), currency="USD", commission=None,
     commission_currency=None, order_id=7, perm_id=1234567890, client_order_id="mine-1",
 )  # fmt: skip
 _CANDIDATE = ContractCandidate(

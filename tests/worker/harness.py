@@ -24,7 +24,7 @@ from shared.contract.accounts import AccountSummary, Position, ProfitAndLoss
 from shared.contract.answers import Listing
 from shared.contract.contracts import ContractCandidate, ContractInfo
 from shared.contract.market_data import HistoricalBars, OptionChains, OptionQuotes, Quotes, StockPrice
-from shared.contract.orders import CancelResult, OrderInfo, OrderResult
+from shared.contract.orders import CancelResult, ExecutionInfo, ModifyResult, OrderInfo, OrderResult
 from shared.contract.status import LinkState
 from shared.envelope import VERSION, Envelope, read_answer, seal
 from shared.queue import arq_seam
@@ -234,6 +234,10 @@ class Bridge:
     async def call(self, name: Literal["get_positions"], **arguments: Any) -> Listing[Position]: ...
     @overload
     async def call(self, name: Literal["get_orders"], **arguments: Any) -> Listing[OrderInfo]: ...
+    @overload
+    async def call(self, name: Literal["get_executions"], **arguments: Any) -> Listing[ExecutionInfo]: ...
+    @overload
+    async def call(self, name: Literal["modify_order"], **arguments: Any) -> ModifyResult: ...
     @overload
     async def call(self, name: Literal["get_stock_price"], **arguments: Any) -> StockPrice: ...
     @overload

@@ -19,7 +19,7 @@ TWO = ("DU1111111", "DU2222222")
 
 
 async def executions(bridge: Bridge, **filters: Any) -> Listing[ExecutionInfo]:
-    return Listing[ExecutionInfo].model_validate_json(await bridge.text("get_executions", **filters))
+    return await bridge.call("get_executions", **filters)
 
 
 async def buy(bridge: Bridge, name: str, symbol: str = "AAPL", **terms: Any) -> OrderResult:

@@ -24,7 +24,7 @@ def modifications(bridge: Bridge) -> list[Any]:
 
 
 async def modify(bridge: Bridge, order: object = "k", **changes: Any) -> ModifyResult:
-    return ModifyResult.model_validate_json(await bridge.text("modify_order", order=order, **changes))
+    return await bridge.call("modify_order", order=order, **changes)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from shared.contract.market_data import OptionChain
 from shared.errors import AmbiguousContract, InvalidArgument, UnknownContract
 
-from .harness import TRADING_HOURS, Bridge
+from .harness import TRADING_HOURS, Bridge, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -146,3 +146,26 @@ async def test_hundreds_of_options_come_in_pages(shared_bridge: Bridge) -> None:
         if (cursor := page.next_cursor) is None:
             break
     assert len(seen) == len(set(seen)) > 50
+
+
+async def test_options_of_one_underlying_are_told_apart_wherever_they_are_held_or_ordered() -> None:
+    async with Bridge() as bridge:
+        said = {"symbol": "AAPL", "sec_type": "OPT", "expiry": MONTHLY, "action": "BUY", "quantity": 1}
+        for strike, right in (("190", "C"), ("185", "P")):
+            await bridge.call("place_market_order", **said, strike=strike, right=right, client_order_id=right)
+        call, put = f"AAPL  {MONTHLY[2:]}C00190000".replace("-", ""), f"AAPL  {MONTHLY[2:]}P00185000".replace("-", "")
+        placed = await bridge.call("place_limit_order", **said, strike="190", right="C", limit_price="0.05")
+        assert (placed.symbol, placed.local_symbol) == ("AAPL", call)
+        orders = (await bridge.call("get_orders")).items
+        assert {row.local_symbol for row in orders} == {call, put}
+        fills = (await bridge.call("get_executions")).items
+        assert {row.local_symbol for row in fills} == {call, put}
+        listing = await eventually(
+            lambda: bridge.call("get_positions"),
+            lambda found: {call, put} <= {row.local_symbol for row in found.items},
+        )
+        held = {row.local_symbol: row for row in listing.items}
+        assert held[call].multiplier == 100
+        assert held["AAPL"].multiplier is None
+        profit = await bridge.call("get_pnl")
+        assert {call, put} <= {row.local_symbol for row in profit.items}
