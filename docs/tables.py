@@ -35,9 +35,11 @@ EXAMPLE_VALUES = {"readonly": "true", "ibkr_auto_restart_time": "11:45 PM", **di
 """Where .env.example says more than the defaults: more careful, a restart instead of a daily sign-in, or left open."""
 
 _HEAD = """\
-# Copy to .env; docker compose and scripts/run read it. An empty value means the default.
-# Every setting is here with its default, but for two: READONLY, to be set to false once you want orders placed, and
-# IBKR_AUTO_RESTART_TIME, which keeps IB Gateway signed in for a week at a time.
+# Copy to .env; docker compose and scripts/run read it, and what is set in the environment wins. An empty value means
+# the default. A value with spaces, $ or # stands in single quotes.
+# Every setting is here with its default, but for three: READONLY, to be set to false once you want orders placed,
+# IBKR_AUTO_RESTART_TIME, which keeps IB Gateway signed in for a week at a time (leave it empty where your own gateway
+# does not restart), and COMPOSE_PROFILES, by which docker compose runs IB Gateway too.
 """
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from broker_worker.settings import WorkerSettings
 from demo.words import client_lines
@@ -54,11 +56,8 @@ def test_a_part_without_markers_is_an_error_and_not_an_empty_table() -> None:
         tables.between("no markers here", "tools", "content")
 
 
-def test_env_example_is_read_by_a_shell_and_makes_valid_read_only_settings() -> None:
-    shown = subprocess.run(
-        ["/bin/sh", "-c", "set -a; . ./.env.example; env"], cwd=ROOT, env={}, capture_output=True, text=True, check=True
-    )
-    read = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+def test_env_example_makes_valid_read_only_settings() -> None:
+    read = dotenv_values(ROOT / ".env.example")
     assert _settings_names() <= read.keys()
     for cls in (FrontendSettings, WorkerSettings):
         given = {name: read[name.upper()] for name in cls.model_fields if read[name.upper()]}
@@ -66,6 +65,52 @@ def test_env_example_is_read_by_a_shell_and_makes_valid_read_only_settings() -> 
         defaults = {name: field.get_default() for name, field in cls.model_fields.items()}
         more = {"readonly": True, "ibkr_auto_restart_time": "11:45 PM"}
         assert settings.model_dump() == defaults | {name: value for name, value in more.items() if name in defaults}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A clone whose worker prints its environment."""
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "run", tmp_path / "scripts")
+    (tmp_path / "scripts" / "install").write_text("#!/bin/sh\n")
+    (tmp_path / "scripts" / "install").chmod(0o755)
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "broker_worker").mkdir()
+    (tmp_path / "broker_worker" / "__main__.py").write_text(
+        "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+    )
+    return tmp_path
+
+
+def _run_worker(checkout: Path, *words: str, **environment: str) -> tuple[list[str], dict[str, str]]:
+    packages = os.pathsep.join(path for path in sys.path if "site-packages" in path)
+    shown = subprocess.run(
+        [checkout / "scripts" / "run", "worker", *words],
+        cwd=checkout, env={"PATH": os.environ["PATH"], "PYTHONPATH": packages} | environment,
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    given, seen = json.loads(shown.stdout)
+    return given, seen
+
+
+def test_what_is_set_in_the_environment_wins_over_the_file(checkout: Path) -> None:
+    (checkout / ".env").write_text("READONLY=false\nGATEWAY_SESSION=main\n")
+    given, seen = _run_worker(checkout, "audit", "--last", "3", READONLY="true")
+    assert given == ["audit", "--last", "3"]
+    assert (seen["READONLY"], seen["GATEWAY_SESSION"]) == ("true", "main")
+
+
+def test_the_file_is_read_and_not_carried_out(checkout: Path) -> None:
+    (checkout / ".env").write_text("IBKR_PASSWORD='pa$(touch ran)ss #1'\nOTHER=pa(ss&word;\nEMPTY=\n")
+    _, seen = _run_worker(checkout)
+    assert (seen["IBKR_PASSWORD"], seen["OTHER"], seen["EMPTY"]) == ("pa$(touch ran)ss #1", "pa(ss&word;", "")
+    assert not (checkout / "ran").exists()
+
+
+def test_without_a_file_the_environment_is_all(checkout: Path) -> None:
+    _, seen = _run_worker(checkout, READONLY="true")
+    assert seen["READONLY"] == "true"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
