@@ -15,6 +15,7 @@ from ib_async import Contract
 from pydantic import TypeAdapter
 
 from broker_worker.cache_file import CacheFile
+from broker_worker.contract_words import candidates, contradiction, describe, how_to_tell_apart, where_to_look
 from broker_worker.gateway.budget import Lane
 from broker_worker.gateway.convert import exact, wire_number
 from broker_worker.gateway.link import GatewayLink
@@ -109,7 +110,9 @@ class ContractBook:
         """The contract that is meant. Raises ``UnknownContract``, or ``AmbiguousContract`` naming the candidates."""
         fitting = await self.all(query, patience)
         if len({listed.con_id for listed in fitting}) > 1:
-            raise AmbiguousContract(f"{describe(query)} could be {_candidates(fitting)}")
+            raise AmbiguousContract(
+                f"{describe(query)} could be {candidates(fitting)}", action=how_to_tell_apart(query)
+            )
         return resolved(query, fitting[0])
 
     async def all(self, query: ContractQuery, patience: Patience = IMPATIENT) -> list[Listed]:
@@ -118,7 +121,8 @@ class ContractBook:
         found = await self.listed(asked, patience)
         fitting = [listed for listed in found if fits(query, listed)]
         if not fitting:
-            raise UnknownContract(f"IBKR knows no {describe(query)}" if not found else _contradiction(query, found))
+            why = f"IBKR knows no {describe(query)}" if not found else contradiction(query, found)
+            raise UnknownContract(why, action=where_to_look(query))
         return fitting
 
     async def listed(self, asked: Contract, patience: Patience = IMPATIENT) -> list[Listed]:
@@ -206,25 +210,6 @@ def fits(query: ContractQuery, listed: Listed) -> bool:
     )
 
 
-def describe(query: ContractQuery) -> str:
-    """The query in words."""
-    if query.con_id is not None:
-        return f"contract with con_id {query.con_id}"
-    when = f" {query.expiry}" if query.expiry else ""
-    strike = f" {json_text.decimal_text(query.strike)}" if query.strike else ""
-    where = f" on {query.primary_exchange}" if query.primary_exchange else ""
-    at = f" at {query.exchange}" if query.exchange != "SMART" else ""
-    return f"{query.sec_type} {query.symbol}{when}{strike}{query.right or ''} in {query.currency}{where}{at}"
-
-
-def name(listed: Listed) -> str:
-    """A contract in words, with the con_id that names it."""
-    when = f" {listed.expiry}" if listed.expiry else ""
-    strike = f" {json_text.decimal_text(listed.strike)}{listed.right}" if listed.strike else ""
-    where = listed.primary_exchange or listed.exchange
-    return f"{listed.symbol} {listed.sec_type}{when}{strike} {where} {listed.currency} (con_id {listed.con_id})"
-
-
 def resolved(query: ContractQuery, listed: Listed) -> Resolved:
     """The contract with the exchange to use; raises ``InvalidArgument`` for one it is not traded at."""
     if "exchange" in query.explicit and query.exchange != "SMART":
@@ -263,16 +248,6 @@ def _key(asked: Contract) -> str:
         f"|{asked.currency}|{asked.lastTradeDateOrContractMonth}|{asked.strike}|{asked.right}|{asked.multiplier}"
         f"|{asked.tradingClass}"
     )
-
-
-def _candidates(found: list[Listed], most: int = 5) -> str:
-    names = list(dict.fromkeys(name(listed) for listed in found))
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more
-
-
-def _contradiction(query: ContractQuery, found: list[Listed]) -> str:
-    return f"what was given with it does not fit {describe(query)}, which is {_candidates(found, 1)}"
 
 
 @cache

@@ -83,7 +83,7 @@ class AmbiguousContract(InvalidArgument):
     """More than one contract fits."""
 
     code = "AMBIGUOUS_CONTRACT"
-    action = "repeat the call with the con_id, or with primary_exchange and currency, of the one you mean"
+    action = "repeat the call with the con_id of the one you mean"
 
 
 class KeyReused(InvalidArgument):

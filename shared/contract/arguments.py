@@ -214,7 +214,8 @@ ConIds = Annotated[
 ]
 
 
-_DATED = frozenset({"OPT", "FUT", "FOP", "WAR", "BOND"})
+DATED = frozenset({"OPT", "FUT", "FOP", "WAR", "BOND"})
+"""Security types of contracts that end on a day."""
 
 
 class ArgumentGroup(BaseModel):
@@ -307,7 +308,7 @@ class ContractQuery(UnderlyingQuery):
 
     @model_validator(mode="after")
     def _dated(self) -> ContractQuery:
-        if self.con_id is None and self.sec_type not in _DATED and (self.expiry or self.strike or self.right):
+        if self.con_id is None and self.sec_type not in DATED and (self.expiry or self.strike or self.right):
             raise ValueError("expiry, strike and right need sec_type OPT, FUT or FOP")
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -12,6 +12,15 @@ from shared.errors import InvalidArgument
 
 _SHOWN = 40
 """Characters of a wrong value that are repeated back."""
+
+SHAPES: Final = {
+    r"^[A-Z][A-Z0-9]{3,15}$": "an account number, such as U1234567; leave it out for all, or for the only one",
+    r"^[A-Za-z0-9._-]*[A-Za-z][A-Za-z0-9._-]*$": "letters, digits, dots, dashes and underlines, at least one a letter",
+    r"^\d{4}-?\d{2}-?\d{2}$": "a date, such as 2026-12-18",
+    r"^\d{4}-?\d{2}(-?\d{2})?$": "a date or a month, such as 2026-12-18 or 2026-12",
+    r"^[A-Z]{3,5}$": "a currency, such as USD",
+}
+"""What the patterns of the contract mean."""
 
 Context = dict[str, Any]
 _PHRASES: dict[str, Callable[[Context], str]] = {
@@ -36,7 +45,7 @@ _PHRASES: dict[str, Callable[[Context], str]] = {
     "string_too_short": lambda _: "must not be empty",
     "too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
     "too_short": lambda _: "must not be empty",
-    "string_pattern_mismatch": lambda ctx: f"must match {ctx['pattern']}",
+    "string_pattern_mismatch": lambda ctx: f"must {_shape(ctx['pattern'])}",
     "value_error": lambda ctx: str(ctx["error"]),
 }
 
@@ -58,6 +67,10 @@ def _clause(detail: ErrorDetails) -> str:
     if detail["type"] in {"missing", "extra_forbidden"} or not name:
         return f"{name} {text}".strip()
     return f"{name} {text} (got {_short(detail['input'])})"
+
+
+def _shape(pattern: str) -> str:
+    return f"be {SHAPES[pattern]}" if pattern in SHAPES else f"match {pattern}"
 
 
 def _short(value: object) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.contract import arguments as contract_arguments
+from shared.contract.explain import SHAPES
 from tests.frontend.conftest import Served, legacy_call, modern_call, modern_headers, text_of
 from tests.frontend.standin import StandInWorker
 
@@ -43,10 +47,16 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "too much": ("search_contracts", {"pattern": "x" * 200_000}, "at most 16000 are read"),
     "a name of a tool that is not there": ("get_stock_prices", {}, "Do: call get_stock_price."),
     "a name of nothing": ("🦆", {}, "Do: use one of get_account_summary, "),
+    "all as an account": ("get_positions", {"account": "all"}, "account must be an account number, such as U1234567"),
     "a bare number as an order's name": (
-        "place_limit_order", {**LIMIT, "client_order_id": "123"}, "client_order_id must match",
+        "place_limit_order", {**LIMIT, "client_order_id": "123"}, "client_order_id must be letters, digits",
     ),
 }  # fmt: skip
+
+
+def test_every_pattern_of_the_contract_has_words() -> None:
+    used = re.findall(r'pattern=r"([^"]+)"', Path(contract_arguments.__file__).read_text(encoding="utf-8"))
+    assert set(used) == SHAPES.keys()
 
 
 async def test_a_mistake_is_named_in_one_short_line(served: Served, worker: StandInWorker) -> None:

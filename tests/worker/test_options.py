@@ -169,3 +169,22 @@ async def test_options_of_one_underlying_are_told_apart_wherever_they_are_held_o
         assert held["AAPL"].multiplier is None
         profit = await bridge.call("get_pnl")
         assert {call, put} <= {row.local_symbol for row in profit.items}
+
+
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        ({"symbol": "AAPL", "sec_type": "OPT", "expiry": MONTHLY, "strike": "1.5", "right": "C"}, "get_option_chain"),
+        ({"symbol": "ES", "sec_type": "FUT", "exchange": "CME", "expiry": "2031-01-01"}, "get_contract_details"),
+        ({"symbol": "EUR.USD"}, "sec_type CASH"),
+        ({"symbol": "NOSUCH"}, "search_contracts"),
+        ({"symbol": "ES", "sec_type": "FUT", "exchange": "CME"}, "with expiry"),
+    ],
+    ids=["an option", "a future", "a currency pair", "a stock", "several futures"],
+)
+async def test_an_error_about_a_contract_names_what_finds_the_right_one(
+    shared_bridge: Bridge, asked: dict[str, str], advice: str
+) -> None:
+    with pytest.raises((UnknownContract, AmbiguousContract)) as refused:
+        await shared_bridge.call("get_stock_price", **asked)
+    assert advice in refused.value.action
