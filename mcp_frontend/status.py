@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,6 +38,11 @@ _MEANING = {
     "Tell the operator of this server.",
 }
 
+_REFUSED = "READONLY: orders are refused."
+_UNKNOWN = (
+    "An order's state is UNKNOWN: no new one for its contract is sent until it is settled. Call get_orders, and tell "
+    "the operator of this server."
+)
 _FORGETS = " Redis forgets the records of orders when it restarts: tell the operator of this server."
 
 
@@ -50,6 +55,8 @@ class _Seen:
     """Whether the worker's word is there and this release cannot read it."""
     heartbeat: bool
     depth: int
+    unknown: Collection[str]
+    """Account and contract of each order whose fate is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +95,17 @@ class RedisStatus(StatusTools):
         age = max((now - worker.heartbeat).total_seconds(), 0.0) if worker else None
         ready, message = _verdict(seen, age)
         readonly = self._readonly or bool(worker and worker.readonly)
+        unknown = [at for at in seen.unknown if call.may_see(at.partition("|")[0])] if seen else None
         return BridgeStatus(
             session=self._keys.session,
             ready=ready,
-            message=f"{message} READONLY: orders are refused." if readonly else message,
+            message=" ".join(filter(None, (message, _UNKNOWN if unknown else "", _REFUSED if readonly else ""))),
             readonly=readonly,
             readonly_frontend=self._readonly,
             worker_running=bool(seen and seen.heartbeat),
             worker=worker,
             queue_depth=seen.depth if seen else None,
+            orders_unknown=None if unknown is None else len(unknown),
             seconds_since_heartbeat=None if age is None else Decimal(str(round(age, 1))),
             further_sessions=[],
             frontend_version=VERSION,
@@ -140,13 +149,14 @@ class RedisStatus(StatusTools):
             async with asyncio.timeout(REDIS_SECONDS):
                 text, heartbeat = await self._store.get_and_exists(self._keys.status, self._keys.heartbeat)
                 depth = await self._store.count_between(self._keys.queue, 0, scripts.CLAIMED)
+                unknown = (await self._store.hash(self._keys.orders_unknown)).values()
         except (RedisAway, TimeoutError):
             return None
         try:
             worker = WorkerStatus.model_validate_json(text) if text else None
         except ValidationError:
-            return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth)
-        return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth)
+            return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth, unknown=unknown)
+        return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth, unknown=unknown)
 
 
 class StatusOfAll(StatusTools):

@@ -36,6 +36,14 @@ async def test_a_redis_that_forgets_is_said_in_the_sentence(served: Served, work
     assert status["worker"]["redis_durability"] == "forgets"
 
 
+async def test_an_order_of_unknown_fate_is_said_in_the_sentence(served: Served, worker: StandInWorker) -> None:
+    await say(worker, worker_status())
+    await worker.store.set_field(KEYS.orders_unknown, "mcp-of-somebody", "DU1234567|265598")
+    status = content_of(await served.call("get_status"))
+    assert (status["ready"], status["orders_unknown"]) == (True, 1)
+    assert "UNKNOWN: no new one for its contract is sent" in status["message"]
+
+
 async def test_every_other_state_is_named_with_what_to_do(served: Served, worker: StandInWorker) -> None:
     async with served.client() as client:
         for link in set(LinkState) - {LinkState.READY}:
