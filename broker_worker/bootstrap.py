@@ -51,8 +51,10 @@ from shared.contract.market_data import MarketDataTools
 from shared.contract.orders import OrderTools
 from shared.contract.status import WorkerStatus
 from shared.files import FileShelf
+from shared.queue.job import RunJob
 from shared.queue.lease import Lease
-from shared.queue.worker import LAST_WORDS_SECONDS, JobWorker, RunJob
+from shared.queue.storing import LAST_WORDS_SECONDS
+from shared.queue.worker import JobWorker
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -143,7 +145,7 @@ class BrokerWorker:
             _task(self.reconciler.keep(lambda: self.link.session), "orders"),
             _task(self.minutes.keep(lambda: bool(self.lease.holder)), "minutes"),
             _task(self.audit.keep(), "audit"),
-            _task(self.jobs.store_answers(), "answers"),
+            _task(self.jobs.answers.keep(), "answers"),
             _task(
                 keep_status(self.store, self.keys, self.status, lambda: bool(self.lease.holder), self.link.news),
                 "status",

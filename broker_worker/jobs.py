@@ -24,9 +24,9 @@ from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError, Internal, NotPermitted, OrderUnresolved, TimedOut, UnreadableJob, WorkerDown
 from shared.metrics import Observe, unobserved
 from shared.order_records import OrderRecords, order_key
+from shared.queue.job import Done, Job
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
-from shared.queue.worker import Done, Job
 from shared.redis_keys import Keys
 from shared.redis_store import RedisAway
 from shared.time_limit import TimeLimits

@@ -22,7 +22,7 @@ from shared.errors import BridgeError
 from shared.masking import Pseudonyms
 
 if TYPE_CHECKING:
-    from shared.queue.worker import Done, Job, RunJob
+    from shared.queue.job import Done, Job, RunJob
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from broker_worker.transcript import REMEMBERED, VERSION
 from shared import clock
 from shared.envelope import VERSION as ENVELOPE_VERSION
 from shared.envelope import Envelope, seal
-from shared.queue.worker import Done, Job
+from shared.queue.job import Done, Job
 from shared.redis_keys import Keys
 
 log = logging.getLogger(__name__)

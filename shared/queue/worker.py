@@ -5,108 +5,41 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from shared import audit
 from shared.envelope import error_text
 from shared.errors import Internal
 from shared.queue import arq_seam, scripts
+from shared.queue.job import Done, Job, RunJob
 from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.leavers import Leavers
+from shared.queue.storing import LAST_WORDS_SECONDS, Answers
 from shared.redis_keys import Keys
-from shared.redis_store import Absence, RedisAway, Store, answered
+from shared.redis_store import Absence, RedisAway, Store
 
 log = logging.getLogger(__name__)
 
 MARK_MS = 60_000
 """How long the mark of a job once claimed stands: longer than any job is kept."""
-KEEP_RESULT_MS = 120_000
-"""How long an answer stays for whoever asks by request id."""
-LAST_WORDS_SECONDS = 2.0
-"""After the last job has ended: how long its answer may take to be stored before the process ends."""
 _PAUSE_SECONDS = 0.2
 """Before Redis is tried again after it went away."""
 _AT_ONCE_SECONDS = 0.01
 """A query that was begun unclaimed and takes longer is claimed."""
 _BLOCK_SECONDS = 2
 """Longest single wait on the wake list."""
-_STORED_AT_ONCE = 256
-"""Answers in one script call: Redis does nothing else while it runs."""
-_MOST_UNSTORED = 2_000
-"""Answers that Redis has not taken yet; beyond them nothing more is claimed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One claimed job, as somebody put it into Redis: nothing of it is trusted yet."""
-
-    id: str
-    body: object
-    signature: object
-    trades: bool
-    """Which lane it came in by; what it may do is decided from the envelope alone."""
-    progress: Callable[[str, str], Awaitable[None]]
-    """Publish a text on a frontend's reply channel."""
-    left: Callable[[], bool] = lambda: False
-    """Whether it is cancelled because its caller left; else because this process stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What came of a job: the answer's text, and the frontend that waits for it, if that is known."""
-
-    answer: str
-    reply_to: str | None
-    share_key: str = ""
-    """Where others may find the answer while it stays true; empty: nowhere."""
-    share_ms: int = 0
-    decision: audit.Decision | None = None
-    """What stands in the audit from the moment the answer does, where the job was to trade."""
-
-
-class RunJob(Protocol):
-    """Runs one job to its answer. A refusal is an answer too; what it raises is logged and answered as a defect.
-
-    So is its cancellation: a job that lets it out is not accounted for before the next worker.
-    """
-
-    async def __call__(self, job: Job) -> Done:
-        """Run it."""
-        ...
-
-
-@dataclass(slots=True)
-class _Finished:
-    """One job's answer on its way to Redis."""
-
-    raw_id: bytes
-    fields: tuple[str | bytes | int, ...]
-    decision: audit.Decision | None
 
 
 @dataclass(slots=True)
 class _Held:
-    """The jobs this process has claimed and not accounted for yet, running or finished and not stored.
-
-    A job that a lapse of the lease put back, or that a claim hands out a second time, is found here and not begun
-    again. Bounded by the slots and ``_MOST_UNSTORED``.
-    """
+    """The jobs this process runs; bounded by the slots."""
 
     tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
     queries: set[bytes] = field(default_factory=set)
     """Those that may be cut short when their callers leave; an order never is."""
     left: set[bytes] = field(default_factory=set)
     """Those that were."""
-    finished: list[_Finished] = field(default_factory=list)
-    unstored: set[bytes] = field(default_factory=set)
-    stored_since_claim: set[bytes] = field(default_factory=set)
-    """Answers that overtook the answer to a claim: that claim may hand out the same jobs."""
-
-    def __contains__(self, raw_id: bytes) -> bool:
-        return raw_id in self.tasks or raw_id in self.unstored or raw_id in self.stored_since_claim
 
 
 class JobWorker:
@@ -119,19 +52,15 @@ class JobWorker:
         self._run_job = run_job
         self._lanes = lanes or Lanes()
         self._held = _Held()
+        self.answers = Answers(store, keys)
         self._shown = b""
         """The query last begun as a wake-up showed it, unless a claim has asked for it since."""
         self._in_doubt = False
         """Whether a claim's answer did not arrive: jobs may be marked as ours of which we know nothing."""
         self._look = asyncio.Event()
         self._claimed = asyncio.Event()
-        self._flush = asyncio.Event()
-        self._stored = asyncio.Event()
-        self._storing = asyncio.Lock()
         self._absence = Absence("queue")
-        self._absence_of_answers = Absence("answers to store")
         self._claim = store.script(scripts.CLAIM, repeatable=False, own_line=True)
-        self._finish = store.script(scripts.FINISH, own_line=True)
         self._leavers = Leavers(store, keys)
         self._wake = store.waiting_list(keys.wake)
         self._poller = arq_seam.PollingWorker(store.pool, keys.queue, self._look.set)
@@ -161,13 +90,6 @@ class JobWorker:
         while True:
             await self._guard(self._leavers.hear(leave))
 
-    async def store_answers(self) -> None:
-        """Write finished answers to Redis until cancelled; runs beside ``run`` and outlives it while draining."""
-        while True:
-            await self._flush.wait()
-            self._flush.clear()
-            await self._store_all()
-
     async def drain(self, seconds: float) -> int:
         """Wait for what is running, at most so long, and for the answers to be stored.
 
@@ -178,13 +100,9 @@ class JobWorker:
         left = list(self._held.tasks.values())
         for task in left:
             task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        try:
-            async with answered(LAST_WORDS_SECONDS):
-                await self._store_all()
-        except Exception as error:  # whatever it is: what was decided must not be lost
-            log.warning("%d answers were not stored: %s", len(self._held.finished), error)
-            _into_the_log(self._held.finished)
+        if left:
+            await asyncio.wait(left, timeout=LAST_WORDS_SECONDS)
+        await self.answers.last_words()
         return len(left)
 
     async def _guard(self, work: Awaitable[None]) -> None:
@@ -224,7 +142,7 @@ class JobWorker:
         it too. Where it ends at once, the claim is spared.
         """
         raw_id, shows, payload = woken_by.partition(b" ")
-        if not shows or not self._lanes.admits_query(raw_id) or raw_id in self._held or not self._lease.safe():
+        if not shows or not self._lanes.admits_query(raw_id) or self._has(raw_id) or not self._lease.safe():
             return False
         if len(payload) > scripts.MOST_BYTES:
             return False
@@ -241,25 +159,19 @@ class JobWorker:
         while True:
             await self._look.wait()
             await self._lease.held()
-            await self._room()
+            await self.answers.room()
             self._look.clear()
             await self._guard(self._claim_batch())
             self._claimed.set()
             # What was claimed begins before more is: an order put in meanwhile comes before all of that.
             await asyncio.sleep(0)
 
-    async def _room(self) -> None:
-        """Return when what has ended is stored but for a bearable rest."""
-        while len(self._held.unstored) >= _MOST_UNSTORED:
-            self._stored.clear()
-            await self._stored.wait()
-
     async def _claim_batch(self) -> None:
         lanes = self._lanes.both
         in_doubt, self._in_doubt = self._in_doubt, True
         wanted = [0 if in_doubt else lane.free for lane in lanes]
         shown, self._shown = self._shown, b""
-        self._held.stored_since_claim.clear()
+        self.answers.claim_follows()
         claimed: list[bytes] | None = await self._claim(
             keys=[self._keys.queue, self._keys.wake, self._keys.lease, self._keys.callers],
             args=[
@@ -285,12 +197,16 @@ class JobWorker:
         for raw_id, payload, score in zip(claimed[::3], claimed[1::3], claimed[2::3], strict=True):
             trades = float(score) < scripts.LANE_BOUNDARY
             taken[0 if trades else 1] += raw_id != shown
-            if raw_id not in self._held:
+            if not self._has(raw_id):
                 self._begin(raw_id, payload, trades=trades)
         for lane, count, got in zip(lanes, wanted, taken, strict=True):
             lane.more = got >= count
             if in_doubt or (lane.more and lane.free):
                 self._look.set()
+
+    def _has(self, raw_id: bytes) -> bool:
+        """Whether this process runs or has run a job that a lapse of the lease or a second claim hands out again."""
+        return raw_id in self._held.tasks or raw_id in self.answers
 
     def _begin(self, raw_id: bytes, payload: bytes, *, trades: bool) -> None:
         self._lanes.begin(raw_id, trades=trades)
@@ -316,16 +232,7 @@ class JobWorker:
                 body, signature = None, None
             job = Job(job_id, body, signature, trades, self._publish, lambda: raw_id in self._held.left)
             done = await self._done(job)
-            result = arq_seam.encode_result(
-                job_id, done.answer, queue=self._keys.queue, enqueued_ms=enqueued, started_ms=started,
-                finished_ms=int(time.time() * 1000),
-            )  # fmt: skip
-            channel = self._keys.replies(done.reply_to) if done.reply_to else ""
-            entry = audit.entry(self._keys, done.decision) if done.decision is not None else ()
-            fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms, len(entry), *entry)
-            self._held.unstored.add(raw_id)
-            self._held.finished.append(_Finished(raw_id, fields, done.decision))
-            self._flush.set()
+            self.answers.add(raw_id, done, enqueued_ms=enqueued, started_ms=started)
         finally:
             self._ended(raw_id, trades=trades)
 
@@ -339,38 +246,9 @@ class JobWorker:
             return Done(error_text(Internal(f"request {job.id} failed")), None)
         return done
 
-    async def _store_all(self) -> None:
-        """Store every finished answer, again and again while Redis is away: storing may be repeated."""
-        held = self._held
-        async with self._storing:
-            while batch := held.finished[:_STORED_AT_ONCE]:
-                try:
-                    silent: list[bytes] = await self._finish(
-                        keys=[self._keys.queue, self._keys.callers, self._keys.audit, self._keys.audit_due],
-                        args=[KEEP_RESULT_MS, *(field for row in batch for field in row.fields)],
-                    )
-                except RedisAway as error:
-                    self._absence_of_answers.noticed(error)
-                    await asyncio.sleep(_PAUSE_SECONDS)
-                    continue
-                self._absence_of_answers.over()
-                del held.finished[: len(batch)]
-                ids = {row.raw_id for row in batch}
-                held.unstored -= ids
-                held.stored_since_claim |= ids
-                self._stored.set()
-                _into_the_log(row for row in batch if row.raw_id in silent)
-
     async def _publish(self, reply_to: str, text: str) -> None:
         """Progress is a courtesy: where Redis is away it is dropped."""
         try:
             await self._store.publish(self._keys.replies(reply_to), text)
         except RedisAway as error:
             log.debug("progress was not published: %s", error)
-
-
-def _into_the_log(rows: Iterable[_Finished]) -> None:
-    """Decisions whose entry no Redis took."""
-    for row in rows:
-        if row.decision is not None:
-            audit.into_the_log(row.decision)

@@ -31,10 +31,11 @@ from shared.contract.orders import CancelResult, ExecutionInfo, OrderInfo, Order
 from shared.contract.status import LinkState, WorkerStatus
 from shared.envelope import Envelope, error_text, result_text, unseal
 from shared.errors import BridgeError
+from shared.queue.job import Done, Job
 from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.replies import message
-from shared.queue.worker import Done, Job, JobWorker
+from shared.queue.worker import JobWorker
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -190,7 +191,7 @@ async def stand_in_worker(redis_url: str, *, slots: int = 64, trade_slots: int =
     lease = Lease(store, keys, "stand-in")
     stand_in = StandInWorker(store, keys)
     worker = JobWorker(store, keys, lease, stand_in.run, Lanes(slots=slots, trade_slots=trade_slots))
-    tasks = [asyncio.create_task(work) for work in (lease.keep(), worker.run(), worker.store_answers())]
+    tasks = [asyncio.create_task(work) for work in (lease.keep(), worker.run(), worker.answers.keep())]
     try:
         await lease.held()
         reconciled = store.script("return redis.call('HSET', KEYS[1], 'id', 'reconciled')")

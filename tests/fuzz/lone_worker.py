@@ -25,7 +25,7 @@ from shared import clock
 from shared.contract import Scope
 from shared.contract.status import LinkState
 from shared.envelope import Envelope, seal
-from shared.queue.worker import Job
+from shared.queue.job import Job
 from shared.redis_keys import Keys
 from simulated_gateway import Clock, GatewayConfig, SimulatedGateway
 from simulated_gateway.sessions.connection import Sink

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from shared.envelope import Envelope
-from shared.queue.worker import Job
+from shared.queue.job import Job
 from tests.queue.house import Desk, leading
 
 

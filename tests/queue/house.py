@@ -15,11 +15,12 @@ from shared.envelope import Envelope, error_text, read_answer, unseal
 from shared.errors import BridgeError, TimedOut
 from shared.queue import scripts
 from shared.queue.client import JobClient, QueueLimits
+from shared.queue.job import Done, Job
 from shared.queue.lanes import Lanes
 from shared.queue.lease import Lease
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
-from shared.queue.worker import Done, Job, JobWorker
+from shared.queue.worker import JobWorker
 from shared.redis_keys import Keys
 from shared.redis_store import Store
 
@@ -146,7 +147,7 @@ async def working(
     jobs = JobWorker(store, KEYS, lease, desk, lanes)
     tasks = {
         "lease": asyncio.create_task(lease.keep()),
-        "answers": asyncio.create_task(jobs.store_answers()),
+        "answers": asyncio.create_task(jobs.answers.keep()),
         "serve": asyncio.create_task(jobs.run()),
     }
     worker = Worker(store, lease, jobs, desk, tasks)

@@ -58,8 +58,9 @@ async def test_the_processes_remember_no_job(valkey: str) -> None:
         assert not any(box._waiting for box in client._outboxes.values())
         await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))
         assert not held.tasks
-        assert not held.finished
-        assert len(held.stored_since_claim) <= 80, "of the last batch only"
+        answers = worker.jobs.answers
+        assert (len(answers), answers._finished) == (0, [])
+        assert len(answers._stored_since_claim) <= 80, "of the last batch only"
 
 
 async def test_a_thousand_jobs_later_no_more_objects_are_alive(valkey: str) -> None:
@@ -85,7 +86,7 @@ async def test_the_queue_works_on_fakeredis() -> None:
     desk = Desk()
     worker = JobWorker(stores[0], KEYS, lease, desk)
     client = JobClient(stores[1], KEYS, SECRET)
-    work = (lease.keep(), worker.run(), worker.store_answers(), client.run())
+    work = (lease.keep(), worker.run(), worker.answers.keep(), client.run())
     tasks = [asyncio.create_task(one) for one in work]
     await lease.held()
     asker = Asker(client, stores[1])

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 from shared.envelope import Envelope
 from shared.queue import scripts
 from shared.queue.arq_seam import POLL_SECONDS
+from shared.queue.job import Job
 from shared.queue.lookout import LAST_LOOK
 from shared.queue.replies import SEPARATOR, message
-from shared.queue.worker import Job
 from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, say_two_things, subscribed, until, working
 from tests.queue.proxy import Proxy, name_of
 

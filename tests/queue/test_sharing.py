@@ -15,8 +15,8 @@ from shared.contract.accounts import AccountTools
 from shared.contract.orders import OrderTools
 from shared.envelope import Envelope
 from shared.errors import GatewayRefused
+from shared.queue.job import Job
 from shared.queue.sharing import share_key
-from shared.queue.worker import Job
 from tests.queue.house import KEYS, READ, SHARED, Desk, asking, leading
 
 

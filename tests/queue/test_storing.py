@@ -9,8 +9,8 @@ import pytest
 from redis.asyncio import Redis
 
 from shared import audit
-from shared.queue import arq_seam, scripts, worker
-from shared.queue.worker import Done, Job
+from shared.queue import arq_seam, scripts, storing
+from shared.queue.job import Done, Job
 from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, until, working
 from tests.queue.proxy import Proxy, name_of
 from tests.queue.servers import restartable
@@ -21,7 +21,7 @@ async def test_thousands_of_answers_that_waited_are_stored_and_heard(
     valkey: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 4_200
-    monkeypatch.setattr(worker, "_MOST_UNSTORED", most)
+    monkeypatch.setattr(storing, "MOST_UNSTORED", most)
     async with (
         Proxy(port_of(valkey)) as proxy,
         working(proxy.url, slots=512) as serving,
@@ -31,7 +31,7 @@ async def test_thousands_of_answers_that_waited_are_stored_and_heard(
         proxy.hold_back(name_of(scripts.FINISH))
         calls = [call for number in range(5) for call in asker.asks(900, caller=f"caller-{number}", seconds=30)]
         async with asyncio.timeout(30):
-            while len(serving.jobs._held.unstored) < most:  # noqa: ASYNC110 - nothing else tells of it
+            while len(serving.jobs.answers) < most:  # noqa: ASYNC110 - nothing else tells of it
                 await asyncio.sleep(0.01)
         proxy.let_go()
         answers = await asyncio.gather(*calls)
@@ -41,7 +41,7 @@ async def test_thousands_of_answers_that_waited_are_stored_and_heard(
 async def test_while_answers_cannot_be_stored_only_so_much_more_is_begun(
     valkey: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "_MOST_UNSTORED", 40)
+    monkeypatch.setattr(storing, "MOST_UNSTORED", 40)
     async with (
         Proxy(port_of(valkey)) as proxy,
         working(proxy.url, slots=8) as serving,
@@ -60,7 +60,7 @@ async def test_while_answers_cannot_be_stored_only_so_much_more_is_begun(
 async def test_a_decision_that_redis_did_not_take_before_the_end_is_in_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "LAST_WORDS_SECONDS", 0.3)
+    monkeypatch.setattr(storing, "LAST_WORDS_SECONDS", 0.3)
     held = Held()
 
     class Deciding(Desk):
