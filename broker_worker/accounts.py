@@ -27,7 +27,10 @@ from shared.contract.accounts import (
 from shared.contract.answers import Listing
 from shared.errors import InvalidArgument, WrongAccount
 
-TAGS = "NetLiquidation,TotalCashValue,BuyingPower,GrossPositionValue,$LEDGER:ALL"
+TAGS = (
+    "NetLiquidation,TotalCashValue,BuyingPower,AvailableFunds,ExcessLiquidity,InitMarginReq,MaintMarginReq,"
+    "GrossPositionValue,$LEDGER:ALL"
+)
 """What one account summary request asks for. ``$LEDGER:ALL`` adds cash per currency. Source: TWS API."""
 
 _BASE = "BASE"
@@ -93,6 +96,10 @@ class AccountDesk(AccountTools):
             cash_balance=_in_base(cash.get(_BASE), base),
             total_cash_value=_only(by_tag["TotalCashValue"]),
             buying_power=_only(by_tag["BuyingPower"]),
+            available_funds=_only(by_tag["AvailableFunds"]),
+            excess_liquidity=_only(by_tag["ExcessLiquidity"]),
+            initial_margin=_only(by_tag["InitMarginReq"]),
+            maintenance_margin=_only(by_tag["MaintMarginReq"]),
             gross_position_value=_only(by_tag["GrossPositionValue"]),
             cash_by_currency=[amount for currency, amount in sorted(cash.items()) if currency != _BASE],
             as_of=clock.now(),

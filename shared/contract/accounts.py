@@ -30,6 +30,10 @@ class AccountSummary(Answer):
     cash_balance: AccountAmount | None = Field(description="Cash in all currencies together, in base currency.")
     total_cash_value: AccountAmount | None = Field(description="Cash including futures P&L.")
     buying_power: AccountAmount | None = Field(description="What could be bought on margin.")
+    available_funds: AccountAmount | None = Field(description="What may still go into new positions' initial margin.")
+    excess_liquidity: AccountAmount | None = Field(description="Cushion before positions are liquidated.")
+    initial_margin: AccountAmount | None = Field(description="Initial margin required.")
+    maintenance_margin: AccountAmount | None = Field(description="Maintenance margin required.")
     gross_position_value: AccountAmount | None = Field(description="Sum of all positions' absolute values.")
     cash_by_currency: list[AccountAmount] = Field(description="Cash balance in each currency held.")
     as_of: Moment = Field(description="When the gateway said so, UTC.")
@@ -96,7 +100,7 @@ class AccountTools(Toolset):
     @abstractmethod
     @reads()
     async def get_account_summary(self, call: Call, account: Account | None = None) -> AccountSummary:
-        """Balances of one account: net liquidation, cash (also per currency), buying power.
+        """Balances of one account: net liquidation, cash (also per currency), buying power, margin.
 
         Leave account out where there is only one.
         """

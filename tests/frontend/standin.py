@@ -121,7 +121,8 @@ _EMPTY: dict[str, Any] = {"items": [], "count": 0, "truncated": False, "next_cur
 ANSWERS: dict[str, Callable[[Mapping[str, Any]], BaseModel]] = {
     "get_account_summary": lambda _: AccountSummary(
         account="DU1234567", base_currency="USD", net_liquidation=_amount("NetLiquidation", "1000000.10"),
-        cash_balance=None, total_cash_value=None, buying_power=None, gross_position_value=None,
+        cash_balance=None, total_cash_value=None, buying_power=None, available_funds=None,
+        excess_liquidity=None, initial_margin=None, maintenance_margin=None, gross_position_value=None,
         cash_by_currency=[_amount("CashBalance", "12.5")], as_of=NOON,
     ),
     "get_positions": lambda _: Listing[Position].page([_POSITION], cursor=None, as_of=NOON),

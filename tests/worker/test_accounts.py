@@ -24,6 +24,10 @@ async def test_the_summary_gives_every_total_in_the_base_currency(bridge: Bridge
         ("CashBalance", summary.cash_balance),
         ("TotalCashValue", summary.total_cash_value),
         ("BuyingPower", summary.buying_power),
+        ("AvailableFunds", summary.available_funds),
+        ("ExcessLiquidity", summary.excess_liquidity),
+        ("InitMarginReq", summary.initial_margin),
+        ("MaintMarginReq", summary.maintenance_margin),
         ("GrossPositionValue", summary.gross_position_value),
     )
     for tag, total in totals:
