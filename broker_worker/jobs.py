@@ -198,7 +198,8 @@ class JobRunner:
             return order_key(envelope.caller, str(name))
         try:
             keys = await self._records.keys_meant(envelope.caller, str(said.get("order_id") or said.get("order") or ""))
-        except RedisAway:
+        except (Exception, asyncio.CancelledError) as error:  # the answer is there, and worth more than this
+            log.info("which order request %s was about is not in the audit: %r", envelope.request_id, error)
             return ""
         return keys[0] if len(keys) == 1 else ""
 

@@ -14,7 +14,7 @@ from shared.audit import Audit, Decision
 from shared.contract import Scope
 from shared.contract.orders import OrderState
 from shared.errors import BridgeError
-from shared.order_records import order_key
+from shared.order_records import OrderRecords, order_key
 from shared.redis_store import RedisAway, Store
 
 from .harness import Bridge, eventually, until
@@ -173,3 +173,17 @@ async def test_a_second_entry_under_a_request_id_is_not_written(bridge: Bridge) 
     )  # fmt: skip
     assert not await bridge.worker.audit.write(late)
     assert await entries(bridge) == [entry]
+
+
+@pytest.mark.parametrize("error", [RedisAway("gone"), RuntimeError("broken"), asyncio.CancelledError()], ids=repr)
+async def test_an_entry_without_its_orders_key_keeps_no_answer_back(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    placed = await bridge.call("place_limit_order", **LIMIT)
+
+    async def fails(*_: object) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(OrderRecords, "keys_meant", fails)
+    assert (await bridge.call("cancel_order", order_id=str(placed.order_id))).state is OrderState.CANCELLED
+    assert [entry["key"] for entry in await entries(bridge)] == [KEY, ""]
