@@ -39,7 +39,8 @@ def ready(
     """Everything a newcomer needs next."""
     lines = [f"READY after {seconds:.0f} s", "", *(f"  MCP endpoint   {url}" for url in urls)]
     lines += [f"  status page    {urls[0].removesuffix('mcp')}", f"  state          {state(status, price)}"]
-    lines += ["  money, prices and fills are invented; nothing reaches a broker", "", "Point a client at it:"]
+    lines += ["  money, prices and fills are invented; nothing reaches a broker, and orders fill at any hour"]
+    lines += ["", "Point a client at it:"]
     lines += [f"  {name:<12} {text}" for name, text in client_lines(urls[0])]
     lines += ["", f"The gateway's levers  {control}   (curl -X POST {control}/drop_links cuts the link)"]
     lines += [f"Logs                  {logs}", "Ctrl-C stops everything."]
