@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from broker_worker.orders import scripts
 from broker_worker.orders.sent_file import Sent
@@ -56,6 +57,17 @@ class Noted(StrEnum):
     NOT_LEADER = "NOT_LEADER"
 
 
+class Identity(NamedTuple):
+    """By what a Redis is known, and by which of its counts it shows that it has lost its last writes."""
+
+    id: str | None
+    """None where it was wiped."""
+    begun: int
+    """How many orders were begun in it."""
+    notes: int
+    """How many notes of orders it has taken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
     """Everything BEGIN decides by."""
@@ -92,6 +104,10 @@ class Journal(OrderRecords):
         self._resolve = store.script(scripts.RESOLVE)
         self._identify = store.script(scripts.IDENTIFY)
         self._names: dict[str, str] = {}
+        self.notes = 0
+        """How many notes Redis had taken when it last said so."""
+        self.lost_notes = False
+        """Whether it counted fewer after that: it has lost some."""
 
     async def begin(self, beginning: Beginning) -> tuple[Begun, str]:
         """Ask and note in one step whether the order is new, in time, unlike any other and ours to send.
@@ -127,26 +143,33 @@ class Journal(OrderRecords):
         names: list[str],
         what: str | None,
         detail: str | None,
+        number: int,
     ) -> Noted:
         """Write what is known of an order now; whether it was written.
+
+        ``number`` grows with each view that this worker makes: of two notes the newer view stands, whichever comes
+        last.
 
         It is not where a person has resolved the order and this says nothing new, nor where another worker leads: what
         that one reads at the gateway, when it reconciles, is the truth.
         """
-        keys = self._keys
-        outcome: bytes = await self._note(
+        keys, known = self._keys, self.notes
+        outcome, notes = await self._note(
             keys=[
                 keys.order(key), keys.order_history(key), keys.orders_open, keys.orders_unknown,
-                keys.lease, keys.orders_at(place), *(keys.order_named(name) for name in names),
+                keys.lease, keys.orders_at(place), keys.sentinel, *(keys.order_named(name) for name in names),
             ],
             args=[
                 key, stage.value, state.value, int(state.final), view, place, KEEP_MS,
-                event(what, detail) if what else "", int(may_resubmit), self._worker(),
+                event(what, detail) if what else "", int(may_resubmit), self._worker(), number,
             ],
         )  # fmt: skip
+        if 0 < notes <= known:
+            self.lost_notes, self.notes = True, notes
+        self.notes = max(self.notes, notes)
         if outcome == b"NOT_LEADER":
             log.warning("order %s: another worker leads, so this is not noted: %s %s", key, state, what or "")
-        return Noted(outcome.decode())
+        return Noted(bytes(outcome).decode())
 
     async def prove_unsent(self, key: str, why: str, attempt: str, stage: Stage) -> None:
         """An order was certainly never sent by this attempt, and no other has begun it.
@@ -232,10 +255,10 @@ class Journal(OrderRecords):
         )
         return bytes(found).decode(), int(count or 0)
 
-    async def identity(self) -> tuple[str | None, int]:
-        """This Redis's id, None where it has none, and its count of orders begun."""
+    async def identity(self) -> Identity:
+        """What this Redis says of itself."""
         fields = await self._store.hash(self._keys.sentinel)
-        return fields.get("id"), int(fields.get("begun", 0))
+        return Identity(fields.get("id"), int(fields.get("begun", 0)), int(fields.get("notes", 0)))
 
     async def open_orders(self) -> list[StoredOrder]:
         """Every order begun and not known to be over."""

@@ -86,10 +86,11 @@ class Reconciler:
 
     async def _amiss(self) -> str | None:
         """Why the orders must be reconciled anew; None where all is well."""
-        known_id, known_begun = self.sentinel, self.begun
-        found_id, found_begun = await self._journal.identity()
-        if found_id != known_id or found_begun < known_begun:
+        known_id, known_begun, known_notes = self.sentinel, self.begun, self._journal.notes
+        found = await self._journal.identity()
+        if found.id != known_id or found.begun < known_begun:
             return WIPED
+        self._tell_again(found.notes, known_notes)
         if self._evidence.look_again is not None and clock.now() >= self._evidence.look_again:
             self._evidence.look_again = None
             return "what was still on its way has arrived by now, or never will"
@@ -97,6 +98,14 @@ class Reconciler:
         if adrift and (still := adrift & self._unattended(await self._journal.adrift())):
             return f"nobody looks after {', '.join(sorted(still))}"
         return None
+
+    def _tell_again(self, notes: int, known: int) -> None:
+        """Where Redis counts fewer notes than it did, as a replica that took over may, have every record written."""
+        if notes >= known and not self._journal.lost_notes:
+            return
+        log.warning("Redis has lost what it was told last of the orders; it is told again")
+        self._journal.notes, self._journal.lost_notes = notes, False
+        self._recorder.write_again()
 
     def _unattended(self, keys: Iterable[str]) -> set[str]:
         """Those of these orders of ours that are neither on their way nor in the book."""
@@ -134,8 +143,10 @@ class Reconciler:
     async def _compare(self) -> None:
         rows = {row.key: row for row in await self._sent_file.all()}
         known_id, known_begun = await self._sent_file.known_redis()
-        redis_id, redis_begun = await self._journal.identity()
-        if redis_id != known_id or redis_begun < max(known_begun, self.begun):
+        known_notes = self._journal.notes
+        found = await self._journal.identity()
+        self._tell_again(found.notes, known_notes)
+        if found.id != known_id or found.begun < max(known_begun, self.begun):
             await self._restore(rows.values())
         else:
             await self._clear(rows)

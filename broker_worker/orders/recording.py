@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sqlite3
 from collections.abc import Iterable
@@ -37,6 +38,7 @@ class Recorder:
         self._shown: dict[str, str] = {}
         self._unsent: dict[str, tuple[str, str, Stage]] = {}
         self._writing = asyncio.Lock()
+        self._numbers = itertools.count(1)
 
     async def keep(self) -> None:
         """Bring records up to date whenever the gateway says something, until cancelled."""
@@ -69,9 +71,10 @@ class Recorder:
         before = self._shown.get(key, "")
         try:
             await self.complete(record)
+            name = await self._journal.name(key)
             said = what or self._news(key, record)
             self._shown[key] = _gist(record)
-            view = json_text.dumps(answers.detail(record, await self._journal.name(key)))
+            view, number = json_text.dumps(answers.detail(record, name)), next(self._numbers)
             noted = await self._journal.note(
                 key,
                 stage=Stage.SENDING if record.state in {OrderState.PENDING, OrderState.UNKNOWN} else Stage.KNOWN,
@@ -82,6 +85,7 @@ class Recorder:
                 names=answers.names(record),
                 what=said,
                 detail=detail or record.refusal,
+                number=number,
             )
         except RedisAway as error:
             log.warning("order %s: its record waits until Redis is back: %s", key, error)
@@ -174,6 +178,11 @@ class Recorder:
         """What is worth a line in the order's history; None where nothing of weight changed."""
         gist = _gist(record)
         return gist if self._shown.get(key) != gist else None
+
+    def write_again(self) -> None:
+        """Redis has lost what it was told last: bring every order's record up to date."""
+        for record in self._book:
+            self._book.mark_changed(record)
 
     def forget(self) -> None:
         """Drop what is remembered of orders the book no longer has."""

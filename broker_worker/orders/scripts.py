@@ -77,20 +77,26 @@ return {'NEW', tostring(redis.call('HINCRBY', KEYS[4], 'begun', 1))}
 NOTE: Final = (
     _LEADS
     + """
--- KEYS order, history, open, unknown, lease, at its place, then the sets of its names
--- ARGV key, stage, state, is it over, view, account and contract, keep ms, event or '', may it be resubmitted, worker
-if fenced(KEYS[5], ARGV[10]) then return 'NOT_LEADER' end
+-- KEYS order, history, open, unknown, lease, at its place, sentinel, then the sets of its names
+-- ARGV key, stage, state, is it over, view, account and contract, keep ms, event or '', may it be resubmitted, worker,
+--      number of this note among the worker's
+-- With the outcome comes how many notes this Redis has taken.
+if fenced(KEYS[5], ARGV[10]) then return {'NOT_LEADER', 0} end
 local stage = redis.call('HGET', KEYS[1], 'stage')
-if stage == 'RESOLVED' and ARGV[3] == 'UNKNOWN' then return 'RESOLVED' end
-redis.call('HSET', KEYS[1], 'stage', ARGV[2], 'state', ARGV[3], 'view', ARGV[5], 'may_resubmit', ARGV[9])
+if stage == 'RESOLVED' and ARGV[3] == 'UNKNOWN' then return {'RESOLVED', 0} end
 if ARGV[8] ~= '' then redis.call('RPUSH', KEYS[2], ARGV[8]) end
+-- Notes may overtake each other on the way: a newer word of the same worker stands.
+local last = redis.call('HMGET', KEYS[1], 'noted_by', 'note')
+if last[1] == ARGV[10] and tonumber(last[2]) > tonumber(ARGV[11]) then return {'NOTED', 0} end
+redis.call('HSET', KEYS[1], 'stage', ARGV[2], 'state', ARGV[3], 'view', ARGV[5], 'may_resubmit', ARGV[9],
+  'noted_by', ARGV[10], 'note', ARGV[11])
 local found = 0
 if ARGV[3] == 'UNKNOWN' then
   redis.call('HSET', KEYS[4], ARGV[1], ARGV[6])
 else
   found = redis.call('HDEL', KEYS[4], ARGV[1])
 end
-for i = 7, #KEYS do redis.call('SADD', KEYS[i], ARGV[1]) end
+for i = 8, #KEYS do redis.call('SADD', KEYS[i], ARGV[1]) end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[6], 'NX', now, ARGV[1])
@@ -104,11 +110,12 @@ else
 end
 -- Kept for so long after the end, and for ever before it.
 for i = 1, #KEYS do
-  if i < 3 or i > 6 then
+  if i < 3 or i > 7 then
     if ARGV[4] == '1' then redis.call('PEXPIRE', KEYS[i], ARGV[7]) else redis.call('PERSIST', KEYS[i]) end
   end
 end
-return found == 1 and 'FOUND' or 'NOTED'
+local known = redis.call('HEXISTS', KEYS[7], 'id') == 1
+return {found == 1 and 'FOUND' or 'NOTED', known and redis.call('HINCRBY', KEYS[7], 'notes', 1) or 0}
 """
 )
 

@@ -56,6 +56,10 @@ class WatchedHouse(House):
         """What get_order says."""
         return self.ask("get_order", {"order": name})
 
+    def states(self) -> set[str]:
+        """Of all orders ever asked for; the worker tells a new primary again what the old one took along."""
+        return {self.story(name)["state"] for name in self.asked}
+
     def sent(self, name: str) -> int:
         """How many orders of this name reached the gateway."""
         key = order_key("local", name)
@@ -74,6 +78,7 @@ def house(tmp_path: Path) -> Iterator[WatchedHouse]:
     try:
         built.mend()
         yield built
+        until(lambda: "UNKNOWN" not in built.states(), FAILED_OVER, "every fate to be known", built.states)
         check(built.ledger(), built.gateway_says("orders"), {name: built.story(name) for name in built.asked})
     finally:
         built.close()

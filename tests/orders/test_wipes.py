@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from broker_worker.orders import reconciling
-from broker_worker.orders.journal import Journal
+from broker_worker.orders.journal import Journal, Noted
 from broker_worker.orders.sent_file import End, Sent, SentFile
 from shared import clock
 from shared.contract.orders import OrderState
@@ -242,3 +242,55 @@ async def test_an_order_on_its_way_is_not_taken_for_one_that_nobody_looks_after(
     for number in range(20):
         assert (await desk.place(f"k-{number}", limit_price=100 - number))["state"] == "WORKING"
     assert bridge.worker.reconciler.rounds == rounds
+
+
+class Memory:
+    """What a Redis knows of one order, to be gone back to, as where a replica takes over that lacks the last writes."""
+
+    def __init__(self, bridge: Bridge, key: str) -> None:
+        self._bridge = bridge
+        self._hashes = (bridge.keys.order(key), bridge.keys.sentinel)
+        self._key = key
+        self._kept: list[dict[bytes, bytes]] = []
+
+    async def keep(self) -> None:
+        self._kept = [await self._bridge.redis.hgetall(name) for name in self._hashes]
+
+    async def go_back(self) -> None:
+        for name, fields in zip(self._hashes, self._kept, strict=True):
+            await self._bridge.redis.delete(name)
+            await self._bridge.redis.hset(name, mapping=fields)
+        await self._bridge.redis.sadd(self._bridge.keys.orders_open, self._key)
+
+
+@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.parametrize("meanwhile", ["nothing", "other orders"])
+async def test_what_redis_was_told_last_and_has_lost_it_is_told_again(bridge: Bridge, meanwhile: str) -> None:
+    desk, memory = FrontDesk(bridge), Memory(bridge, order_key("local", "k"))
+    placed = await desk.place("k")
+    await eventually(lambda: desk.story("k"), lambda told: told["state"] == "WORKING")
+    await memory.keep()
+    bridge.control.fill_order(placed["perm_id"], Decimal(99))
+    await eventually(lambda: desk.story("k"), lambda told: told["state"] == "FILLED" and told["fills"][0]["commission"])
+    await memory.go_back()
+    if meanwhile == "other orders":
+        for number in range(8):
+            await desk.place(f"more-{number}", limit_price=90 + number)
+    await eventually(lambda: desk.story("k"), lambda told: told["state"] == "FILLED")
+    assert await bridge.redis.sismember(bridge.keys.orders_open, order_key("local", "k")) == 0
+
+
+async def test_a_note_that_is_overtaken_by_a_newer_one_changes_nothing(bridge: Bridge) -> None:
+    desk, journal = FrontDesk(bridge), Journal(bridge.store(), bridge.keys, lambda: bridge.worker.lease.holder)
+    await desk.place("k")
+    before = await eventually(lambda: desk.story("k"), lambda told: told["state"] == "WORKING")
+    noted = await journal.note(
+        order_key("local", "k"), stage=Stage.SENDING, state=OrderState.PENDING, view="{}", may_resubmit=True,
+        place="DU1234567|265598", names=[], what="late", detail=None, number=0,
+    )  # fmt: skip
+    after = await desk.story("k")
+    assert noted is Noted.NOTED
+    assert {name: after[name] for name in after if name != "history"} == {
+        name: before[name] for name in before if name != "history"
+    }
+    assert after["history"][-1]["event"] == "late"
