@@ -28,7 +28,7 @@ from shared.queue.job import Done, Job
 from shared.queue.replies import message
 from shared.queue.sharing import share_key
 from shared.redis_keys import Keys
-from shared.redis_store import RedisAway
+from shared.redis_store import RedisAway, answered
 from shared.time_limit import TimeLimits
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,9 @@ Settled = Callable[[], Awaitable[None]]
 
 SLOW_SECONDS = 1.0
 """A plain read that takes longer has a line of its own in the log; of a quicker one the frontend's line tells."""
+
+_KEY_SECONDS = 0.5
+"""For finding the key of the order that a cancellation or a change was about."""
 
 LEFT = error_text(TimedOut("the caller left before the answer"))
 
@@ -188,7 +191,7 @@ class JobRunner:
             arguments=envelope.arguments,
             outcome=outcome,
             detail=answer,
-            key=await self._key_of(envelope),
+            key="" if outcome == "stopped" else await self._key_of(envelope),
         )
 
     async def _key_of(self, envelope: Envelope) -> str:
@@ -196,12 +199,14 @@ class JobRunner:
         said = envelope.arguments
         if (name := said.get("client_order_id")) is not None:
             return order_key(envelope.caller, str(name))
+        handle = str(said.get("order_id") or said.get("order") or "").strip()
         try:
-            keys = await self._records.keys_meant(envelope.caller, str(said.get("order_id") or said.get("order") or ""))
+            async with answered(_KEY_SECONDS):
+                keys = await self._records.keys_meant(envelope.caller, handle) if handle else []
+                return keys[0] if len(keys) == 1 and await self._records.get(keys[0]) is not None else ""
         except (Exception, asyncio.CancelledError) as error:  # the answer is there, and worth more than this
             log.info("which order request %s was about is not in the audit: %r", envelope.request_id, error)
             return ""
-        return keys[0] if len(keys) == 1 else ""
 
     def _permitted(self, envelope: Envelope, job: Job) -> Operation:
         """The operation, where this caller may have it run here."""
@@ -244,7 +249,9 @@ def _never_sent(parsed: Mapping[str, Any], why: str) -> BaseModel:
 
 def _outcome(answer: Mapping[str, object]) -> str:
     """What came of a call that was served, in a word: where the order stands, or that its change did not happen."""
-    if answer.get("changed", True) is not True and answer["state"] is not OrderState.REJECTED:
+    if answer.get("status") in {"REJECTED", "NOT_FOUND"}:
+        return str(answer["status"])
+    if answer.get("changed", True) is not True:
         return "NOT_CHANGED" if answer["changed"] is False else "NOT_CONFIRMED"
     return str(answer.get("state") or "ok")
 

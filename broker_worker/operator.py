@@ -76,7 +76,13 @@ async def _audit(arguments: argparse.Namespace, audit: Audit) -> int:
 def _line(entry: dict[str, str]) -> str:
     what = f"{entry['operation']} {entry['outcome']}"
     told = [text for text in (_asked(entry["arguments"]), entry["detail"][:300]) if text]
-    return "\n    ".join([f"{entry['at']}  {entry['by']}  {entry['caller']}  {what}  {entry['key']}", *told])
+    head = f"{entry['at']}  {entry['by']}  {entry['caller']}  {what}  {entry['key']}"
+    return "\n    ".join(_plain(line) for line in (head, *told))
+
+
+def _plain(text: str) -> str:
+    """On one line, and without anything that a terminal obeys: callers choose some of these words."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _asked(arguments: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -176,9 +176,15 @@ class StatusOfAll(StatusTools):
             update={
                 "ready": all(word.ready for word in (first, *others)),
                 "message": " ".join(f"{word.session}: {word.message}" for word in (first, *others)),
+                "orders_unknown": _sum(word.orders_unknown for word in (first, *others)),
                 "further_sessions": [_beside(word) for word in others],
             }
         )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(filter(None, known))
 
 
 def _beside(word: BridgeStatus) -> SessionStatus:

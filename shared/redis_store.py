@@ -103,17 +103,20 @@ class Absence:
     def __init__(self, what: str) -> None:
         self._what = what
         self._lasts = False
+        self._worked_since = False
         self._noticed_at = _NEVER
 
     def noticed(self, error: BaseException) -> None:
         """A command failed."""
-        level = logging.DEBUG if self._lasts else logging.WARNING
+        now = clock.monotonic()
+        another = self._worked_since and now - self._noticed_at >= _STEADY_SECONDS
+        level = logging.WARNING if another or not self._lasts else logging.DEBUG
         log.log(level, "%s: Redis is away: %s", self._what, str(error) or type(error).__name__)
-        self._lasts = True
-        self._noticed_at = clock.monotonic()
+        self._lasts, self._worked_since, self._noticed_at = True, False, now
 
     def over(self) -> None:
         """A command succeeded."""
+        self._worked_since = True
         if self._lasts and clock.monotonic() - self._noticed_at >= _STEADY_SECONDS:
             log.warning("%s: Redis is back", self._what)
             self._lasts = False
@@ -208,17 +211,15 @@ class Store:
                 if not repeatable:
                     raise
             except ReadOnlyError:
-                await self._drop_connection()
+                await self._leave()
                 raise
             await asyncio.sleep(_AGAIN_SECONDS)
             return await run()
 
-    async def _drop_connection(self) -> None:
-        """Close the pool's connection used last, to what is no primary any more: its name may lead elsewhere by now."""
-        pool: Any = self.pool
-        connection = await pool.get_connection()
-        await connection.disconnect(nowait=True)
-        await pool.release(connection)
+    async def _leave(self) -> None:
+        """Close the connections nobody uses now, to what is no primary any more: its name may lead elsewhere by now."""
+        for connection in list(cast("Any", self.pool)._available_connections):
+            await connection.disconnect(nowait=True)  # at once, so that nobody is lent one in between
 
     def waiting_list(self, key: str) -> WaitingList:
         """A list to wait on, with a connection of its own."""

@@ -10,7 +10,8 @@ from contextlib import suppress
 import pytest
 from redis.asyncio import Redis
 
-from shared.redis_store import RedisAway, Store
+from shared import clock
+from shared.redis_store import Absence, RedisAway, Store
 from tests.conftest import free_port
 from tests.queue.servers import restartable
 
@@ -132,3 +133,42 @@ async def test_a_redis_that_is_not_there_is_away() -> None:
     with pytest.raises(RedisAway):
         await store.get("key")
     await store.close()
+
+
+def test_each_absence_is_said_once_however_soon_it_follows(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr(clock, "monotonic", lambda: seconds[0])
+    absence = Absence("this")
+    for seconds[0], worked in (
+        (1.0, False),
+        (1.1, False),
+        (1.3, True),
+        (3600.0, False),
+        (3600.1, True),
+        (3602.0, True),
+    ):
+        if worked:
+            absence.over()
+        else:
+            absence.noticed(RedisAway("gone"))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "this: Redis is away: gone",
+        "this: Redis is away: gone",
+        "this: Redis is back",
+    ]
+
+
+async def test_no_connection_to_a_demoted_primary_waits_for_the_next_reader() -> None:
+    async with restartable(durable=False) as server, Redis.from_url(server.url) as admin:
+        store = Store.at(server.url)
+        await asyncio.gather(*(store.set(f"key-{number}", 1) for number in range(8)))
+        await admin.execute_command("REPLICAOF", "127.0.0.1", "1")
+        before = len(await admin.client_list())
+        with pytest.raises(RedisAway):
+            await store.set("key", 1)
+        assert before > 3
+        while len(await admin.client_list()) > 1:  # noqa: ASYNC110 - that a connection ended is not told
+            await asyncio.sleep(0.01)
+        await store.close()

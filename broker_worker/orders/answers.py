@@ -228,5 +228,10 @@ def modify_result(
     """The answer of the modify tool."""
     told = order_result(record, client_order_id)
     step = {True: told.next_step, False: UNCHANGED, None: "Call get_order: its terms show whether it was changed."}
-    said = {"changed": changed, "message": message or told.message, "next_step": step[changed]}
+    over = told.state.final
+    said = {
+        "changed": changed,
+        "message": message or told.message,
+        "next_step": told.next_step if over else step[changed],
+    }
     return ModifyResult.model_validate(vars(told) | said)

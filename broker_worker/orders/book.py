@@ -94,8 +94,9 @@ class OrderBook(OrderListener):
 
     def expect(self, record: OrderRecord) -> None:
         """One of ours is about to be sent: what is said about its order id is about it."""
+        if record.ref not in self._by_ref:
+            record.rank = max(self._by_perm, default=0)
         self._by_ref[record.ref] = record
-        record.rank = max(self._by_perm, default=0)
         if record.order_id is not None:
             self._by_id[self._client_id, record.order_id] = record
 
@@ -113,6 +114,7 @@ class OrderBook(OrderListener):
         finally:
             self.whole.set()
         for record in self:
+            record.unanswered = 0  # what the lists show is what became of all that was asked
             if not record.state.final and record.seen < started:
                 log.warning("order %s: no trace at the gateway after synchronising", record.ref or record.perm_id)
                 record.lost = True
@@ -324,6 +326,9 @@ class OrderBook(OrderListener):
         log.info("gateway on order %s: %d %s", record.ref, code, words)
         if code == errors.CANCELLED:
             record.refusal = record.refusal or words
+        elif code == errors.REJECTED and record.acknowledged and record.unanswered and not record.state.final:
+            # Said of a change. An order that it ends is shown as ended.
+            self._remark(record, code, f"{words} (gateway code {code})")
         elif code == errors.REJECTED or (code in errors.REFUSES_NEW_ORDER and not record.acknowledged):
             record.refused, record.refusal = True, words
         else:
@@ -334,7 +339,7 @@ class OrderBook(OrderListener):
     def _remark(self, record: OrderRecord, code: int, text: str) -> None:
         """What neither ends nor refuses the order. What refuses a change says nothing about the order as it stands."""
         refuses = code in errors.REFUSES_NEW_ORDER or code in {errors.CANCEL_UNKNOWN, errors.CANCEL_TOO_LATE}
-        if record.acknowledged and code not in errors.INFORMATION:
+        if code not in errors.INFORMATION:
             record.objection = Objection(text, refuses)
         if not (record.acknowledged and refuses):
             self._warn(record, text)

@@ -15,7 +15,7 @@ from broker_worker.gateway.outages import Outages
 from broker_worker.orders import answers, terms
 from broker_worker.orders.book import OrderBook
 from broker_worker.orders.finding import OrderFinder
-from broker_worker.orders.record import OrderRecord
+from broker_worker.orders.record import Objection, OrderRecord
 from broker_worker.orders.recording import Recorder
 from shared import clock, json_text
 from shared.contract import Call
@@ -71,25 +71,37 @@ class Changer:
         if record.state.final:
             return answers.cancel_result(record, name, "nothing was cancelled: the order was over")
         if (why := self._not_ours(record)) is not None:
-            result = answers.cancel_result(record, name, f"{why}; only there can it be cancelled")
+            step = "Nothing was sent. Tell your user, who can cancel it there."
+            result = answers.cancel_result(record, name, f"{why}; only there can it be cancelled", step)
             return result.model_copy(update={"status": "REJECTED"})
         number, before = record.order_id, record.objection
-        await session.tell(Lane.CANCEL, lambda: session.client.cancelOrder(number))
+
+        def send() -> None:
+            record.unanswered += 1
+            session.client.cancelOrder(number)
+
+        await session.tell(Lane.CANCEL, send)
         await self._recorder.record(record, "cancellation sent", f"by {call.caller}")
         await self._until(record, lambda: record.state.final or record.objection is not before)
         if record.state.final:
             return answers.cancel_result(record, name, None)
         if record.objection is not None and record.objection is not before:
+            record.unanswered = max(record.unanswered - 1, 0)
             return answers.cancel_result(record, name, record.objection.text)
         waiting = "the cancellation was sent and is not confirmed yet"
         return answers.cancel_result(record, name, waiting, "Call get_order to see what became of it.")
 
     async def modify(self, call: Call, handle: str, change: Change) -> ModifyResult:
         """Change a working order, and wait until the gateway shows or refuses it, or patience ends."""
-        session = self._link.session
+        _ = self._link.session
         record = await self._found(call, handle, Lane.ORDER)
         if record is None:
             raise InvalidArgument(f"there is no order {handle} today", action="call get_orders")
+        async with record.one_change:
+            return await self._modify(call, handle, change, record)
+
+    async def _modify(self, call: Call, handle: str, change: Change, record: OrderRecord) -> ModifyResult:
+        session = self._link.session
         # A modification is an order message with the same number: what the gateway does not have, it would place.
         if record.state.final or record.state is OrderState.UNKNOWN or record.perm_id is None:
             raise InvalidArgument(f"order {handle} cannot be modified: it is {record.state}", action="call get_order")
@@ -101,35 +113,40 @@ class Changer:
         if self._outages.restart_imminent(clock.now()):
             raise GatewayUnavailable("the gateway restarts within a minute; nothing is sent now", retry="after 5 min")
         wire = terms.wire_order(wanted, account=record.account, ref=record.ref, order_id=record.order_id or 0)
-        before, refused = record.objection, record.refusal
         told = f"{_in_words(record, change)}, by {call.caller}"
+        before: list[Objection | None] = []
 
         def send() -> None:
             if not self._lease.safe() or call.seconds_left() <= 0:
                 raise Unavailable("the lease or the deadline ended in the last moment; nothing was changed")
+            before.append(record.objection)
+            record.unanswered += 1
             session.client.placeOrder(record.order_id, resolved.contract, wire)
 
         await session.tell(Lane.ORDER, send)
         await self._recorder.record(record, "modification sent", told)
         await self._until(
-            record,
-            lambda: (
-                _shows(record, wanted)
-                or record.state.final
-                or record.objection is not before
-                or record.refusal != refused
-            ),
+            record, lambda: _shows(record, wanted) or record.state.final or record.objection is not before[0]
         )
-        name = await self._finder.name(record)
-        if _shows(record, wanted):
+        return self._changed(record, wanted, before[0], await self._finder.name(record))
+
+    def _changed(
+        self, record: OrderRecord, wanted: terms.Intent, before: Objection | None, name: str | None
+    ) -> ModifyResult:
+        """What is known now of a change that was sent."""
+        said = record.objection if record.objection is not before else None
+        if _shows(record, wanted) and (said is None or not said.refuses):
+            record.unanswered = 0  # the gateway takes them in turn
             return answers.modify_result(record, name, changed=True)
-        if record.refusal != refused:
-            return answers.modify_result(record, name, changed=False)
-        if record.objection is not None and record.objection is not before:
-            changed = False if record.objection.refuses else None
-            return answers.modify_result(record, name, changed=changed, message=record.objection.text)
-        waiting = "the modification was sent and is not confirmed yet"
-        return answers.modify_result(record, name, changed=None, message=waiting)
+        if record.state.final:
+            return answers.modify_result(record, name, changed=None)
+        if said is None:
+            waiting = "the modification was sent and is not confirmed yet"
+            return answers.modify_result(record, name, changed=None, message=waiting)
+        # Which of several the gateway means, it does not say.
+        alone = record.unanswered == 1 and not _shows(record, wanted)
+        record.unanswered = max(record.unanswered - 1, 0)
+        return answers.modify_result(record, name, changed=False if said.refuses and alone else None, message=said.text)
 
     async def _found(self, call: Call, handle: str, lane: Lane) -> OrderRecord | None:
         record = self._finder.find(call, handle)

@@ -96,6 +96,10 @@ class OrderRecord:
     warnings: list[str] = field(default_factory=list[str])
     objection: Objection | None = None
     """The gateway's last no to what was asked of it since it had it; each is an object of its own."""
+    unanswered: int = 0
+    """Changes and cancellations sent of which it is not known what the gateway made of them."""
+    one_change: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A change names all terms: two at a time would undo each other."""
     rank: int = 0
     """The highest permanent id known when it was first heard of: where it stands among others while it has none."""
     seen: datetime = field(default_factory=clock.now)

@@ -63,7 +63,8 @@ class Recorder:
     async def record(self, record: OrderRecord, what: str | None, detail: str | None = None) -> bool:
         """Write what is known of an order now; False where a person has resolved it.
 
-        ``what`` happened, for its history, where that is more than the gateway's new word.
+        ``what`` happened, for its history; with a ``detail`` it is none of the gateway's words, which follow by
+        themselves.
         """
         key = record.key
         if key is None:
@@ -73,7 +74,8 @@ class Recorder:
             await self.complete(record)
             name = await self._journal.name(key)
             said = what or self._news(key, record)
-            self._shown[key] = _gist(record)
+            if detail is None:
+                self._shown[key] = _gist(record)
             view, number = json_text.dumps(answers.detail(record, name)), next(self._numbers)
             noted = await self._journal.note(
                 key,

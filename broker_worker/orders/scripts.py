@@ -60,6 +60,7 @@ if outcome ~= 'NEW' then
   redis.call('PEXPIRE', KEYS[2], ARGV[13])
   return {outcome, first}
 end
+redis.call('HDEL', KEYS[1], 'why', 'held_by', 'held_for')
 redis.call('HSET', KEYS[1], 'stage', 'SENDING', 'state', 'PENDING', 'holder', ARGV[1], 'may_resubmit', 0)
 redis.call('PERSIST', KEYS[1])
 redis.call('RPUSH', KEYS[2], ARGV[11])

@@ -14,7 +14,7 @@ NEVER_SENT = (
 )
 """What to do about an order that is EXPIRED."""
 
-UNCHANGED = "The order stands as before. Read the message, correct the change, and call modify_order again."
+UNCHANGED = "The order was not changed. Read the message, correct the change, and call modify_order again."
 """What to do about a modification that was refused."""
 
 
@@ -85,7 +85,8 @@ def handle_answer(
     }
     said = {"status": state.value, "state": state, "message": message, "next_step": next_step}
     if "order_id" in parsed:
-        return CancelResult.model_validate(names | said | {"filled": None, "remaining": None})
+        unseen = {"state": None if state is OrderState.REJECTED else state, "filled": None, "remaining": None}
+        return CancelResult.model_validate(names | said | unseen)
     blank: dict[str, Any] = dict.fromkeys(ModifyResult.model_fields)
     asked = {name: parsed[name] for name in ("quantity", "limit_price", "stop_price")}
     changed = False if state is OrderState.REJECTED else None

@@ -117,7 +117,7 @@ class ModifyResult(OrderResult):
     """The order as the gateway shows it after a modification, and whether that is as it was to be."""
 
     changed: bool | None = Field(
-        description="true: changed. false: not changed, the order stands as before. null: not known yet."
+        description="true: changed. false: refused, not changed. null: not known; state and terms are as last seen."
     )
 
 
@@ -130,7 +130,9 @@ class CancelResult(Answer):
     status: str = Field(
         description="The order's status now; NOT_FOUND where there is no such order; REJECTED if refused."
     )
-    state: OrderState | None = Field(description="The order's state now; null where there is no such order.")
+    state: OrderState | None = Field(
+        description="The order's state now; null where there is no such order, or it was not looked for."
+    )
     filled: Number | None = Field(description="Filled before it was cancelled, or so far; null while unknown.")
     remaining: Number | None = Field(description="Not filled; null while unknown.")
     message: str | None = Field(description="What happened, or why not.")

@@ -84,8 +84,8 @@ class BridgeStatus(Answer):
     worker: WorkerStatus | None = Field(description="What the worker last said; null if it never did.")
     queue_depth: int | None = Field(description="Jobs waiting; null while Redis is away.")
     orders_unknown: int | None = Field(
-        description="Orders of yours to see whose state is UNKNOWN; each holds back new ones for its contract in its "
-        "account. Null while Redis is away."
+        description="Orders you may see, in all gateway sessions, whose state is UNKNOWN; each holds back new ones for "
+        "its contract in its account. Null while Redis is away."
     )
     seconds_since_heartbeat: Number | None = Field(description="Age of the worker's last word.")
     further_sessions: list[SessionStatus] = Field(description="Further logins served here; usually none.")

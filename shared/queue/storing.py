@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ MOST_UNSTORED = 2_000
 """Answers that Redis has not taken yet; beyond them nothing more is claimed."""
 _AT_ONCE = 256
 """Answers in one script call: Redis does nothing else while it runs."""
+_TRADES_KEPT = 1_000
+"""Answers to trades that are stored again instead of running the job a second time."""
 _PAUSE_SECONDS = 0.2
 """Before Redis is tried again after it went away."""
 
@@ -46,6 +49,8 @@ class Answers:
         self._finished: list[_Finished] = []
         self._unstored: set[bytes] = set()
         self._stored_since_claim: set[bytes] = set()
+        self._trades: OrderedDict[bytes, _Finished] = OrderedDict()
+        """The newest answers to orders, cancellations and changes, stored or not."""
         self._come = asyncio.Event()
         self._stored = asyncio.Event()
         self._storing = asyncio.Lock()
@@ -63,7 +68,14 @@ class Answers:
         """A claim asked from here on hands out nothing whose answer is stored by now."""
         self._stored_since_claim.clear()
 
-    def add(self, raw_id: bytes, done: Done, *, enqueued_ms: int, started_ms: int) -> None:
+    def again(self, raw_id: bytes) -> bool:
+        """Store the answer to a trade once more, where a new primary never got it; whether it is known here."""
+        finished = self._trades.get(raw_id)
+        if finished is not None and raw_id not in self._unstored:
+            self._wait_for_redis(finished)
+        return finished is not None
+
+    def add(self, raw_id: bytes, done: Done, *, enqueued_ms: int, started_ms: int, trades: bool) -> None:
         """A job is done. Raises ``UnicodeError`` where its answer is no text."""
         keys = self._keys
         result = arq_seam.encode_result(
@@ -73,8 +85,16 @@ class Answers:
         channel = keys.replies(done.reply_to) if done.reply_to else ""
         entry = audit.entry(keys, done.decision) if done.decision is not None else ()
         fields = (raw_id, result, channel, done.answer, done.share_key, done.share_ms, len(entry), *entry)
-        self._unstored.add(raw_id)
-        self._finished.append(_Finished(raw_id, fields, done.decision))
+        finished = _Finished(raw_id, fields, done.decision)
+        if trades:
+            self._trades[raw_id] = finished
+            if len(self._trades) > _TRADES_KEPT:
+                self._trades.popitem(last=False)
+        self._wait_for_redis(finished)
+
+    def _wait_for_redis(self, finished: _Finished) -> None:
+        self._unstored.add(finished.raw_id)
+        self._finished.append(finished)
         self._come.set()
 
     async def room(self) -> None:

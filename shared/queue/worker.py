@@ -197,7 +197,7 @@ class JobWorker:
         for raw_id, payload, score in zip(claimed[::3], claimed[1::3], claimed[2::3], strict=True):
             trades = float(score) < scripts.LANE_BOUNDARY
             taken[0 if trades else 1] += raw_id != shown
-            if not self._has(raw_id):
+            if not self._has(raw_id) and not (trades and self.answers.again(raw_id)):
                 self._begin(raw_id, payload, trades=trades)
         for lane, count, got in zip(lanes, wanted, taken, strict=True):
             lane.more = got >= count
@@ -232,7 +232,7 @@ class JobWorker:
                 body, signature = None, None
             job = Job(job_id, body, signature, trades, self._publish, lambda: raw_id in self._held.left)
             done = await self._done(job)
-            self.answers.add(raw_id, done, enqueued_ms=enqueued, started_ms=started)
+            self.answers.add(raw_id, done, enqueued_ms=enqueued, started_ms=started, trades=trades)
         finally:
             self._ended(raw_id, trades=trades)
 

@@ -108,6 +108,13 @@ def test_the_file_is_read_and_not_carried_out(checkout: Path) -> None:
     assert not (checkout / "ran").exists()
 
 
+def test_a_line_that_is_no_setting_stops_the_start(checkout: Path) -> None:
+    (checkout / ".env").write_text("# a comment\n\nGATEWAY_SESSION=main\nREADONLY true\n")
+    with pytest.raises(subprocess.CalledProcessError) as stopped:
+        _run_worker(checkout)
+    assert "4:READONLY true" in stopped.value.stderr
+
+
 def test_without_a_file_the_environment_is_all(checkout: Path) -> None:
     _, seen = _run_worker(checkout, READONLY="true")
     assert seen["READONLY"] == "true"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from broker_worker import operator
 from broker_worker.bootstrap import DRAIN_SECONDS
 from mcp_frontend import decisions
 from mcp_frontend.callers import Caller
@@ -226,3 +227,14 @@ async def test_the_workers_own_word_leaves_no_room_for_a_second_entry(
 
 def test_a_worker_has_longer_to_say_something_than_any_call_may_take_with_the_drain_after_it() -> None:
     assert decisions.UNSAID_SECONDS > PATIENCE + DRAIN_SECONDS
+
+
+def test_no_callers_word_forges_a_line_of_the_audit_or_moves_the_terminal() -> None:
+    entry = {
+        "at": "2026-11-22T14:00:00Z", "by": "worker", "caller": "eve", "operation": "cancel_order", "outcome": "no",
+        "key": "", "detail": "no\x1b[2Jsuch\norder",
+        "arguments": '{"order_id": "x\\n2026-11-22T14:00:01Z  operator\\u001b[1A"}',
+    }  # fmt: skip
+    said = operator._line(entry)
+    assert len(said.splitlines()) == 3
+    assert all(letter.isprintable() or letter == "\n" for letter in said)

@@ -142,3 +142,23 @@ async def test_a_primary_that_becomes_a_replica_for_a_while_ends_no_worker(
         assert not serving.tasks["serve"].done()
         said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
         assert len([one for one in said if one.startswith("queue: ")]) <= 2, "said once, and once that it is over"
+
+
+async def test_a_trade_whose_answer_a_new_primary_never_got_is_not_run_again(valkey: str) -> None:
+    async with leading(valkey) as serving, asking(valkey) as asker, Redis.from_url(valkey) as admin:
+        await asker.ask(TRADE)
+        [key] = [key async for key in admin.scan_iter(f"{arq_seam.RESULT}*")]
+        job_id = key.decode().removeprefix(arq_seam.RESULT)
+        await asker.ask(TRADE, arguments={"order_id": 2})  # a later one, that running the first again would undo
+        await admin.delete(key)
+        await admin.set(f"{arq_seam.JOB}{job_id}", arq_seam.encode_job("the body", "and its seal", 0), px=30_000)
+        await admin.zadd(KEYS.queue, {job_id: scripts.CLAIMED + 1e11})
+        for connection in await admin.client_list():
+            if connection["cmd"] == "blpop":
+                await admin.client_kill_filter(_id=connection["id"])
+
+        async def accounted_for() -> bool:
+            return await asker.claimed() == 0 and bool(await admin.exists(key))
+
+        await until(accounted_for)
+        assert [envelope.arguments["order_id"] for envelope in serving.desk.begun] == [1, 2]

@@ -60,10 +60,10 @@ async def test_each_way_a_call_can_end_has_one_entry_with_the_caller_and_what_wa
         ("place_limit_order", "INVALID_ARGUMENT"),
         ("modify_order", "WORKING"),
         ("cancel_order", "CANCELLED"),
-        ("cancel_order", "ok"),
+        ("cancel_order", "NOT_FOUND"),
         ("modify_order", "INVALID_ARGUMENT"),
     ]
-    assert [entry["key"] for entry in (await entries(bridge))[5:7]] == [KEY, KEY]
+    assert [entry["key"] for entry in (await entries(bridge))[5:8]] == [KEY, KEY, ""]
     second = (await entries(bridge))[1]
     assert (second["by"], second["caller"], second["key"]) == ("worker", "local", KEY)
     assert '"quantity": 10' in second["arguments"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ib_async import IB, LimitOrder, Stock
 
-from broker_worker.orders import changing
+from broker_worker.orders import changing, placing
 from shared.contract.orders import OrderState
 from shared.errors import InvalidArgument
 
@@ -168,3 +168,33 @@ async def test_a_partly_filled_order_keeps_what_filled(bridge: Bridge) -> None:
     answer = await bridge.call("place_limit_order", **LIMIT, client_order_id="mine")
     assert (answer.state, answer.filled, answer.avg_fill_price) == (OrderState.CANCELLED, 4, 100)
     assert (answer.may_resubmit, answer.next_step) == (False, cancelled.next_step)
+
+
+async def test_that_the_gateway_does_not_know_an_order_of_unknown_fate_is_told_at_once(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "ACKNOWLEDGE_SECONDS", 0.1)
+    bridge.control.swallow_next_order()
+    await bridge.call("place_limit_order", **LIMIT, client_order_id="mine")
+    await eventually(
+        lambda: bridge.call("get_orders"),
+        lambda found: [row.state for row in found.items] == [OrderState.UNKNOWN],
+    )
+    answer = await bridge.call("cancel_order", order_id="mine")
+    assert "gateway code 10147" in (answer.message or "")
+    assert answer.state is OrderState.UNKNOWN
+
+
+async def test_what_only_another_can_cancel_is_not_said_to_be_cancellable_here(bridge: Bridge) -> None:
+    perm_id = bridge.control.add_manual_order("MSFT", "BUY", Decimal(2), limit_price=Decimal(300))
+    await bridge.call("get_orders")
+    answer = await bridge.call("cancel_order", order_id=f"perm:{perm_id}")
+    assert (answer.status, answer.state) == ("REJECTED", OrderState.WORKING)
+    assert answer.next_step == "Nothing was sent. Tell your user, who can cancel it there."
+
+
+async def test_under_readonly_nothing_is_said_of_where_an_order_stands() -> None:
+    async with Bridge(readonly=True) as readonly:
+        perm_id = readonly.control.add_manual_order("MSFT", "BUY", Decimal(2), limit_price=Decimal(300))
+        answer = await readonly.call("cancel_order", order_id=f"perm:{perm_id}")
+    assert (answer.status, answer.state) == ("REJECTED", None)

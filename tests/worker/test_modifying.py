@@ -186,7 +186,7 @@ async def test_a_refused_change_says_that_nothing_changed_each_time_it_is_asked_
         answer = await modify(bridge, quantity=TOO_MUCH)
         assert (answer.changed, answer.state, answer.quantity) == (False, OrderState.WORKING, 10)
         assert "gateway code 451" in (answer.message or "")
-        assert "stands as before" in answer.next_step
+        assert "was not changed" in answer.next_step
     assert (await bridge.call("get_orders")).items[0].warnings == [], "a refused change says nothing about the order"
 
 
@@ -222,11 +222,80 @@ async def test_what_was_asked_of_an_order_stands_in_its_story(bridge: Bridge) ->
     await bridge.call("place_limit_order", **LIMIT)
     await modify(bridge, limit_price=101, quantity=12)
     await bridge.call("cancel_order", order_id="k")
-    history = await OrderRecords(bridge.store(), bridge.keys).history(order_key("local", "k"))
+    records = OrderRecords(bridge.store(), bridge.keys)
+    history = await eventually(
+        lambda: records.history(order_key("local", "k")),
+        lambda found: "Cancelled" in [event.event for event in found],
+    )
     told = [(event.event, event.detail) for event in history]
     assert ("modification sent", "quantity 10 to 12, limit price 100 to 101, by local") in told
     assert ("cancellation sent", "by local") in told
-    assert told[-1][0] == "Cancelled"
+
+
+async def test_a_fill_before_a_change_stands_in_the_story_too(bridge: Bridge) -> None:
+    placed = await bridge.call("place_limit_order", **LIMIT)
+    async with bridge.worker.recorder._writing:  # the fill is heard and not yet written
+        bridge.control.fill_order(placed.perm_id or 0, Decimal(100), Decimal(4))
+        await until(lambda: bridge.worker.book.by_ref(order_key("local", "k")).filled == 4)  # type: ignore[union-attr]
+        await modify(bridge, limit_price=101)
+    records = OrderRecords(bridge.store(), bridge.keys)
+    await eventually(
+        lambda: records.history(order_key("local", "k")),
+        lambda found: "Submitted, 4 filled" in [event.event for event in found],
+    )
+
+
+async def test_a_refusal_is_told_only_of_the_change_it_was_said_of(bridge: Bridge) -> None:
+    """Two at once take turns, so that neither undoes the other nor hears the other's refusal."""
+    await bridge.call("place_limit_order", **LIMIT)
+    bridge.control.slow_down(0.2)
+    refused, changed = await asyncio.gather(modify(bridge, quantity=TOO_MUCH), modify(bridge, limit_price=101))
+    assert (refused.changed, changed.changed) == (False, True)
+    (order,) = bridge.control.orders()
+    assert (order.quantity, order.limit_price) == (10, 101)
+
+
+async def test_the_late_refusal_of_an_earlier_change_is_no_refusal_of_this_one(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bridge.call("place_limit_order", **LIMIT)
+    await modify(bridge, quantity=11)
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 0.1)
+    bridge.control.slow_down(0.4)
+    assert (await modify(bridge, quantity=TOO_MUCH)).changed is None
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 5.0)
+    assert (await modify(bridge, limit_price=102)).changed is not False
+    await until(lambda: bridge.control.orders()[0].limit_price == 102)
+
+
+async def test_a_rejected_change_does_not_end_the_order(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 2.0)
+    placed = await bridge.call("place_limit_order", **LIMIT)
+    await modify(bridge, quantity=11)
+    bridge.control.slow_down(0.3)
+    bridge.control.fill_order(placed.perm_id or 0, Decimal(100), Decimal(4))
+    answer = await modify(bridge, quantity=3)
+    assert (answer.changed, answer.may_resubmit) == (False, False)
+    assert answer.state in {OrderState.WORKING, OrderState.PARTIALLY_FILLED}
+    assert "code 201" in (answer.message or "")
+
+
+@pytest.mark.parametrize("end", ["cancelled", "filled"])
+async def test_of_an_order_that_ended_meanwhile_the_end_is_told(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    monkeypatch.setattr(changing, "CONFIRM_SECONDS", 2.0)
+    placed = await bridge.call("place_limit_order", **LIMIT)
+    await modify(bridge, quantity=12)
+    bridge.control.slow_down(0.3)
+    if end == "cancelled":
+        bridge.control.cancel_order(placed.perm_id or 0, "Cancelled by the exchange")
+    else:
+        bridge.control.fill_order(placed.perm_id or 0, Decimal(100))
+    answer = await modify(bridge, limit_price=99)
+    assert (answer.changed, answer.state) == (None, OrderState.CANCELLED if end == "cancelled" else OrderState.FILLED)
+    assert "modify_order" not in answer.next_step
+    assert "not confirmed" not in (answer.message or "")
 
 
 async def test_a_change_that_is_not_confirmed_says_so(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
