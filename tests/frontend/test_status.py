@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from shared.contract.status import LinkState, WorkerStatus
 from shared.redis_keys import Keys
 from shared.redis_store import Store
-from tests.frontend.conftest import Served, content_of
+from tests.frontend.conftest import Served, content_of, serve
 from tests.frontend.standin import StandInWorker, worker_status
 
 KEYS = Keys("main")
@@ -104,3 +104,13 @@ async def test_the_health_routes_tell_life_from_readiness(served: Served) -> Non
 
 async def test_with_a_worker_the_frontend_is_ready(served: Served, worker: StandInWorker) -> None:
     assert (await served.get("/readyz")).status_code == 200
+
+
+async def test_orders_of_unknown_fate_are_counted_over_all_gateway_sessions(valkey: str, worker: StandInWorker) -> None:
+    await say(worker, worker_status())
+    for session, orders in (("main", ["a"]), ("second", ["b", "c"])):
+        for order in orders:
+            await worker.store.set_field(Keys(session).orders_unknown, order, "DU1234567|265598")
+    async with serve(valkey, further_gateway_sessions="second") as served:
+        status = content_of(await served.call("get_status"))
+    assert status["orders_unknown"] == 3
