@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from shared import audit
 from shared.queue import arq_seam, scripts, storing
 from shared.queue.job import Done, Job
-from tests.queue.house import KEYS, TRADE, Desk, Held, asking, leading, until, working
+from tests.queue.house import KEYS, TRADE, Asker, Desk, Held, asking, leading, until, working
 from tests.queue.proxy import Proxy, name_of
 from tests.queue.servers import restartable
 from tests.queue.test_lost_words import port_of
@@ -89,25 +89,31 @@ async def test_a_decision_that_redis_did_not_take_before_the_end_is_in_the_log(
     assert [one for one in said if one.startswith("audit entry not written") and "told" in one]
 
 
+async def taken_over(admin: Redis, asker: Asker, result: bytes, score: float) -> None:
+    """Let a replica take over that has a job as claimed and not as answered; return when it has the answer again."""
+    job_id = result.decode().removeprefix(arq_seam.RESULT)
+    await admin.delete(result)
+    await admin.set(f"{arq_seam.JOB}{job_id}", arq_seam.encode_job("the body", "and its seal", 0), px=30_000)
+    await admin.zadd(KEYS.queue, {job_id: scripts.CLAIMED + score})
+    for connection in await admin.client_list():
+        if connection["cmd"] == "blpop":
+            await admin.client_kill_filter(_id=connection["id"])
+
+    async def accounted_for() -> bool:
+        return await asker.claimed() == 0 and bool(await admin.exists(result))
+
+    await until(accounted_for)
+
+
+async def the_only_result(admin: Redis) -> bytes:
+    [result] = [bytes(key) async for key in admin.scan_iter(f"{arq_seam.RESULT}*")]
+    return result
+
+
 async def test_an_answer_that_a_new_primary_never_got_is_stored_again(valkey: str) -> None:
     async with leading(valkey) as serving, asking(valkey) as asker, Redis.from_url(valkey) as admin:
-        answer = await asker.ask()
-        [key] = [key async for key in admin.scan_iter(f"{arq_seam.RESULT}*")]
-        job_id = key.decode().removeprefix(arq_seam.RESULT)
-        job = arq_seam.encode_job("never", "read", 0)
-        # As a replica that took over has it: claimed, and not answered.
-        await admin.delete(key)
-        await admin.set(f"{arq_seam.JOB}{job_id}", job, px=30_000)
-        await admin.zadd(KEYS.queue, {job_id: scripts.CLAIMED + 1e12})
-        for connection in await admin.client_list():
-            if connection["cmd"] == "blpop":
-                await admin.client_kill_filter(_id=connection["id"])
-
-        async def accounted_for() -> bool:
-            return await asker.claimed() == 0 and bool(await admin.exists(key))
-
-        await until(accounted_for)
-        assert answer
+        await asker.ask()
+        await taken_over(admin, asker, await the_only_result(admin), score=scripts.LANE_BOUNDARY)
         assert serving.lease.epoch == 1, "nobody had to wait for a new lease"
 
 
@@ -147,18 +153,7 @@ async def test_a_primary_that_becomes_a_replica_for_a_while_ends_no_worker(
 async def test_a_trade_whose_answer_a_new_primary_never_got_is_not_run_again(valkey: str) -> None:
     async with leading(valkey) as serving, asking(valkey) as asker, Redis.from_url(valkey) as admin:
         await asker.ask(TRADE)
-        [key] = [key async for key in admin.scan_iter(f"{arq_seam.RESULT}*")]
-        job_id = key.decode().removeprefix(arq_seam.RESULT)
+        result = await the_only_result(admin)
         await asker.ask(TRADE, arguments={"order_id": 2})  # a later one, that running the first again would undo
-        await admin.delete(key)
-        await admin.set(f"{arq_seam.JOB}{job_id}", arq_seam.encode_job("the body", "and its seal", 0), px=30_000)
-        await admin.zadd(KEYS.queue, {job_id: scripts.CLAIMED + 1e11})
-        for connection in await admin.client_list():
-            if connection["cmd"] == "blpop":
-                await admin.client_kill_filter(_id=connection["id"])
-
-        async def accounted_for() -> bool:
-            return await asker.claimed() == 0 and bool(await admin.exists(key))
-
-        await until(accounted_for)
+        await taken_over(admin, asker, result, score=1e11)
         assert [envelope.arguments["order_id"] for envelope in serving.desk.begun] == [1, 2]
