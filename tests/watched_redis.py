@@ -33,7 +33,8 @@ class WatchedRedis:
             self.sentinel,
             f"sentinel monitor orders 127.0.0.1 {self.primary} 1",
             f'sentinel auth-pass orders "{WORD}"',
-            "sentinel down-after-milliseconds orders 500",
+            # Ten times that long a replica may have lost touch, and is still taken.
+            "sentinel down-after-milliseconds orders 1000",
             "sentinel failover-timeout orders 2000",
             password=SENTINELS_WORD,
             more=["--sentinel"],
