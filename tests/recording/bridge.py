@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from broker_worker.gateway.outages import Outages
 from shared.masking import Pseudonyms
 from simulated_gateway import GatewayConfig
 from simulated_gateway.recording.disguise import Disguise
@@ -22,6 +24,8 @@ class RecordedBridge(Bridge):
         self.recording = folder / "gateway.jsonl"
         self.transcript = folder / "jobs.jsonl"
         super().__init__(gateway, transcript_file=self.transcript, recording_salt=SALT, **further)
+        # The product's own, as the replay has them: at some hours of the night a lost link is a planned outage.
+        self._link["outages"] = Outages(None, ZoneInfo("America/New_York"))
         self._proxy: RecordingProxy | None = None
 
     async def start_worker(self, *, ready: bool = True) -> None:

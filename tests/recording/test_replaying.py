@@ -41,7 +41,7 @@ async def test_a_day_with_a_lost_link_is_the_same(tmp_path: Path) -> None:
     async with RecordedBridge(tmp_path) as bridge:
         await ask(bridge, "get_positions")
         bridge.gateway.control.drop_links()
-        await bridge.in_state(LinkState.LINK_LOST)
+        await bridge.in_state(LinkState.LINK_LOST, LinkState.PLANNED_OUTAGE)
         await ask(bridge, "get_account_summary")
         await bridge.ready()
         await ask(bridge, "get_positions")
