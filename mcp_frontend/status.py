@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -55,8 +55,6 @@ class _Seen:
     """Whether the worker's word is there and this release cannot read it."""
     heartbeat: bool
     depth: int
-    unknown: Collection[str]
-    """Account and contract of each order whose fate is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +93,7 @@ class RedisStatus(StatusTools):
         age = max((now - worker.heartbeat).total_seconds(), 0.0) if worker else None
         ready, message = _verdict(seen, age)
         readonly = self._readonly or bool(worker and worker.readonly)
-        unknown = [at for at in seen.unknown if call.may_see(at.partition("|")[0])] if seen else None
+        unknown = await self._unknown(call) if seen else None
         return BridgeStatus(
             session=self._keys.session,
             ready=ready,
@@ -105,7 +103,7 @@ class RedisStatus(StatusTools):
             worker_running=bool(seen and seen.heartbeat),
             worker=worker,
             queue_depth=seen.depth if seen else None,
-            orders_unknown=None if unknown is None else len(unknown),
+            orders_unknown=unknown,
             seconds_since_heartbeat=None if age is None else Decimal(str(round(age, 1))),
             further_sessions=[],
             frontend_version=VERSION,
@@ -143,20 +141,28 @@ class RedisStatus(StatusTools):
         except (RedisAway, TimeoutError):
             return None
 
+    async def _unknown(self, call: Call) -> int | None:
+        """How many orders that the caller may see have an unknown fate; None where Redis does not answer."""
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                places = (await self._store.hash(self._keys.orders_unknown)).values()
+        except (RedisAway, TimeoutError):
+            return None
+        return sum(call.may_see(place.partition("|")[0]) for place in places)
+
     async def _look(self) -> _Seen | None:
         """What Redis says; None where it does not answer."""
         try:
             async with asyncio.timeout(REDIS_SECONDS):
                 text, heartbeat = await self._store.get_and_exists(self._keys.status, self._keys.heartbeat)
                 depth = await self._store.count_between(self._keys.queue, 0, scripts.CLAIMED)
-                unknown = (await self._store.hash(self._keys.orders_unknown)).values()
         except (RedisAway, TimeoutError):
             return None
         try:
             worker = WorkerStatus.model_validate_json(text) if text else None
         except ValidationError:
-            return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth, unknown=unknown)
-        return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth, unknown=unknown)
+            return _Seen(None, unreadable=True, heartbeat=heartbeat, depth=depth)
+        return _Seen(worker, unreadable=False, heartbeat=heartbeat, depth=depth)
 
 
 class StatusOfAll(StatusTools):
